@@ -1,0 +1,32 @@
+# `make help` lists the verbs. Building, running and testing share one cargo profile and one set of features
+# (always --workspace), so that nothing is built twice.
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+ARGS ?=
+
+.PHONY: help setup build up test lint fmt deny
+
+help: ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what the build needs, or say how
+	@scripts/setup.sh
+
+build: setup ## build everything
+	@$(CARGO) build --workspace --bins --tests
+
+up: build ## bring the subnet up (ARGS="--miners 4 --ci" adds flags)
+	@$(TARGET)/debug/localnet up $(ARGS)
+
+test: setup ## run all tests
+	@$(CARGO) test --workspace
+
+lint: setup ## formatting and clippy, warnings denied
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+fmt: ## format the code
+	@$(CARGO) fmt --all
+
+deny: ## licences, bans and sources of dependencies
+	@scripts/deny.sh
