@@ -1,0 +1,118 @@
+//! What every binary with a wallet shares on its command line: flags, passwords, exit codes.
+//!
+//! ```no_run
+//! # use clap::Parser;
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     wallet: keys::cli::WalletArgs,
+//!     #[command(flatten)]
+//!     password: keys::cli::PasswordArgs,
+//! }
+//! # fn main() -> Result<(), keys::cli::CliError> {
+//! let args = Args::parse();
+//! let hotkey = args.wallet.hotkey_pair(&args.password)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod secrets;
+mod wallet_args;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use secrets::{PasswordArgs, read_secret};
+pub use wallet_args::{WalletArgs, WalletConfig};
+
+use crate::WalletError;
+use crate::keyfile::KeyfileError;
+
+/// Exit status: it did not work.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit status: the command line or the configuration is wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// Exit status: it worked, and the check asked for did not hold.
+pub const EXIT_CHECK_FAILED: u8 = 3;
+
+/// Why a wallet could not be used from the command line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The wallet's own error.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// A secret is needed and there is nobody to ask.
+    #[error("{what} is needed, and there is no terminal to ask on; give a file descriptor with `{flag}`")]
+    NoTerminal {
+        /// What would have been asked for.
+        what: String,
+        /// The flag that would have given it.
+        flag: &'static str,
+    },
+    /// The terminal failed.
+    #[error("could not read {what} from the terminal: {source}")]
+    Terminal {
+        /// What was asked for.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file descriptor failed.
+    #[error("could not read {what} from file descriptor {descriptor}: {source}")]
+    Descriptor {
+        /// What was wanted.
+        what: String,
+        /// The descriptor.
+        descriptor: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More than a secret has.
+    #[error("{what} has more than {limit_bytes} bytes")]
+    TooLong {
+        /// What was wanted.
+        what: String,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// Not text.
+    #[error("{what} is not UTF-8 text")]
+    NotText {
+        /// What was wanted.
+        what: String,
+    },
+    /// The second typing differs from the first.
+    #[error("the two passwords differ; nothing was written")]
+    PasswordsDiffer,
+    /// The configuration file cannot be used.
+    #[error("the configuration file {} cannot be used: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No home directory to put wallets in.
+    #[error("the environment names no home directory (HOME); give `--wallet-path`")]
+    NoHome,
+}
+
+impl CliError {
+    /// The exit status that the command-line contract gives it.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::NoTerminal { .. } | Self::Config { .. } | Self::NoHome => EXIT_USAGE,
+            Self::Wallet(error) => wallet_exit_status(error),
+            _ => EXIT_FAILED,
+        }
+    }
+}
+
+/// The exit status of a wallet's own error: a bad name or an empty password is bad usage, the rest has failed.
+pub fn wallet_exit_status(error: &WalletError) -> u8 {
+    match error {
+        WalletError::Name { .. } | WalletError::Keyfile { source: KeyfileError::EmptyPassword, .. } => EXIT_USAGE,
+        _ => EXIT_FAILED,
+    }
+}

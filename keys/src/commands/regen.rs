@@ -1,0 +1,151 @@
+//! `keys regen`
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use eyre::{Result, bail};
+use keys::cli::{PasswordArgs, WalletArgs, read_secret};
+use keys::keyfile::StoredKey;
+use keys::{CryptoType, Existing, Keypair, Mnemonic, Protection, Wallet, is_encrypted, read_keyfile};
+use zeroize::Zeroizing;
+
+use crate::Usage;
+use crate::output::{KeyReport, Output};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which key of the wallet
+    #[arg(value_enum)]
+    role: Role,
+
+    /// What to make it from: a phrase, a hex seed, a key file, or a secret URI (PHRASE//path///password)
+    #[arg(long, value_enum)]
+    from: Source,
+
+    /// The key file, with `--from file`
+    #[arg(long, value_name = "PATH", required_if_eq("from", "file"))]
+    file: Option<PathBuf>,
+
+    /// Read the phrase, seed or URI from this file descriptor instead of asking
+    #[arg(long, value_name = "FD")]
+    secret_fd: Option<u32>,
+
+    /// Signature scheme, sr25519 or ed25519; a key file has its own
+    #[arg(long, default_value_t, value_name = "SCHEME")]
+    crypto_type: CryptoType,
+
+    /// Store the coldkey in plain text
+    #[arg(long, conflicts_with = "password_fd")]
+    no_password: bool,
+
+    /// Replace the key that is there; without its phrase it is gone
+    #[arg(long)]
+    overwrite: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    Coldkey,
+    Hotkey,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Source {
+    Mnemonic,
+    Seed,
+    File,
+    Uri,
+}
+
+impl Args {
+    pub(crate) fn run(&self, args: &WalletArgs, yes: bool, output: &Output) -> Result<ExitCode> {
+        let (wallet, hotkey) = (args.open()?, args.hotkey_name());
+        let existing = if self.overwrite { Existing::Replace } else { Existing::Keep };
+        if self.overwrite && !yes {
+            self.confirm(&wallet, hotkey)?;
+        }
+        let (key, password) = self.key()?;
+        let report = match self.role {
+            Role::Hotkey => {
+                wallet.create_hotkey(hotkey, &key, existing)?;
+                KeyReport::hotkey(&wallet, hotkey)?
+            }
+            Role::Coldkey if self.no_password => {
+                wallet.create_coldkey(&key, Protection::Plain, existing)?;
+                KeyReport::coldkey(&wallet)
+            }
+            Role::Coldkey => {
+                let password = match password {
+                    // A descriptor is read once: the password that opened the file protects the copy.
+                    Some(password) if self.password.password_fd.is_some() => password,
+                    _ => self.password.new_password(&format!("the coldkey of wallet `{}`", wallet.name()))?,
+                };
+                wallet.create_coldkey(&key, Protection::Password(&password), existing)?;
+                KeyReport::coldkey(&wallet)
+            }
+        };
+        output.result(&report, &report.block())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn confirm(&self, wallet: &Wallet, hotkey: &str) -> Result<()> {
+        let (there, path) = match self.role {
+            Role::Coldkey => (wallet.has_coldkey(), wallet.coldkey_path()),
+            Role::Hotkey => (wallet.has_hotkey(hotkey)?, wallet.hotkey_path(hotkey)?),
+        };
+        if !there {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            bail!(Usage(format!("{} would be replaced; confirm it with `--yes`", path.display())));
+        }
+        let mut stderr = io::stderr();
+        write!(stderr, "The key in {} will be gone for good. Type `yes` to replace it: ", path.display())?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if answer.trim() != "yes" {
+            bail!("{} is left as it is", path.display());
+        }
+        Ok(())
+    }
+
+    /// The key, and the password of the file that it came from.
+    fn key(&self) -> Result<(StoredKey, Option<Zeroizing<String>>)> {
+        let secret = |what| read_secret(what, self.secret_fd, "--secret-fd");
+        let key = match self.from {
+            Source::Mnemonic => {
+                let mnemonic: Mnemonic = secret("the recovery phrase")?.parse()?;
+                StoredKey::from_mnemonic(mnemonic, self.crypto_type)
+            }
+            Source::Seed => {
+                let text = secret("the seed")?;
+                let digits = text.trim().trim_start_matches("0x");
+                let mut seed = Zeroizing::new([0; 32]);
+                // The cause is dropped: it would quote the wrong character of a secret.
+                if hex::decode_to_slice(digits, seed.as_mut_slice()).is_err() {
+                    bail!("a seed has 64 hex digits, with or without 0x in front; this one does not");
+                }
+                StoredKey::from_seed(*seed, self.crypto_type)
+            }
+            Source::Uri => {
+                StoredKey::from_keypair(Keypair::from_uri_with(self.crypto_type, secret("the secret URI")?.trim())?)
+            }
+            Source::File => return self.copied_key(),
+        };
+        Ok((key, None))
+    }
+
+    fn copied_key(&self) -> Result<(StoredKey, Option<Zeroizing<String>>)> {
+        let Some(path) = &self.file else { bail!(Usage("`--from file` needs `--file PATH`".to_owned())) };
+        let password =
+            if is_encrypted(path)? { Some(self.password.existing(&path.display().to_string())?) } else { None };
+        let key = read_keyfile(path, password.as_ref().map(|password| password.as_str()))?;
+        Ok((key, password))
+    }
+}

@@ -1,0 +1,27 @@
+//! `keys show`
+
+use std::process::ExitCode;
+
+use eyre::Result;
+use keys::WalletError;
+use keys::cli::{EXIT_FAILED, WalletArgs};
+use serde_json::json;
+
+use crate::output::{KeyReport, Output};
+
+pub(crate) fn run(args: &WalletArgs, output: &Output) -> Result<ExitCode> {
+    let wallet = args.open()?;
+    if !wallet.directory().exists() {
+        return Err(WalletError::Missing { path: wallet.directory() }.into());
+    }
+    let names = match &args.wallet_hotkey {
+        Some(_) => vec![args.hotkey_name().to_owned()],
+        None => wallet.hotkeys()?,
+    };
+    let coldkey = KeyReport::coldkey(&wallet);
+    let hotkeys = names.iter().map(|name| KeyReport::hotkey(&wallet, name)).collect::<Result<Vec<_>, _>>()?;
+    let blocks: Vec<_> = std::iter::once(&coldkey).chain(&hotkeys).map(KeyReport::block).collect();
+    let broken = coldkey.has_problem() || hotkeys.iter().any(KeyReport::has_problem);
+    output.result(&json!({ "name": wallet.name(), "coldkey": coldkey, "hotkeys": hotkeys }), &blocks.join("\n"))?;
+    Ok(if broken { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,116 @@
+//! `keys`: makes, lists and shows wallets; signs and verifies messages.
+
+mod commands;
+mod output;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use eyre::{Report, Result};
+use keys::WalletError;
+use keys::cli::{CliError, EXIT_FAILED, EXIT_USAGE, WalletArgs, WalletConfig, wallet_exit_status};
+
+use commands::{list, new, regen, show, sign, verify};
+use output::Output;
+
+const EXAMPLE: &str = "\
+Example:
+  keys new -w alice -H miner    make a coldkey and a hotkey, show their phrases once
+  keys list                     see them";
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 a signature does not hold";
+
+/// Wallets in Bittensor's layout: make, list and show keys; sign and verify
+#[derive(Parser)]
+#[command(name = "keys", version, before_help = EXAMPLE, after_help = EXIT_STATUS, disable_help_subcommand = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    wallet: WalletArgs,
+
+    /// TOML file with defaults for these flags
+    #[arg(long, global = true, env = "NARROWS_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    /// Print the result as JSON on stdout
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long, global = true)]
+    yes: bool,
+
+    /// No notes on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a wallet's coldkey and hotkey, whichever is missing
+    New(new::Args),
+    /// Make a key again from its phrase, seed, file or secret URI
+    Regen(regen::Args),
+    /// List wallets and their hotkeys
+    List,
+    /// Show a wallet's addresses and files
+    Show,
+    /// Sign a message
+    Sign(sign::Args),
+    /// Check a signature
+    Verify(verify::Args),
+}
+
+/// The command line is well formed, and still asks for something that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = Output { json: args.json, quiet: args.quiet };
+    match run(args, &output) {
+        Ok(status) => status,
+        // Whoever reads our output has read enough: `keys list | head -1`.
+        Err(report) if is_broken_pipe(&report) => ExitCode::SUCCESS,
+        Err(report) => {
+            output.error(&report);
+            ExitCode::from(status_of(&report))
+        }
+    }
+}
+
+fn run(args: Args, output: &Output) -> Result<ExitCode> {
+    let wallet = match &args.config {
+        None => args.wallet,
+        Some(path) => args.wallet.or_config(WalletConfig::read(path)?),
+    };
+    match args.command {
+        Command::New(new) => new.run(&wallet, output),
+        Command::Regen(regen) => regen.run(&wallet, args.yes, output),
+        Command::List => list::run(&wallet, output),
+        Command::Show => show::run(&wallet, output),
+        Command::Sign(sign) => sign.run(&wallet, output),
+        Command::Verify(verify) => verify.run(output),
+    }
+}
+
+fn status_of(report: &Report) -> u8 {
+    if let Some(error) = report.downcast_ref::<CliError>() {
+        error.exit_status()
+    } else if let Some(error) = report.downcast_ref::<WalletError>() {
+        wallet_exit_status(error)
+    } else if report.is::<Usage>() {
+        EXIT_USAGE
+    } else {
+        EXIT_FAILED
+    }
+}
+
+fn is_broken_pipe(report: &Report) -> bool {
+    report.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

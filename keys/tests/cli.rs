@@ -1,0 +1,303 @@
+//! The built binary, as a person or a script runs it.
+
+#![expect(clippy::unwrap_used, reason = "set-up outside of test functions may fail loudly too")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+const PHRASE_SS58: &str = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
+const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
+
+/// Runs `keys` on a wallet directory, with `input` on standard input and nothing of this environment.
+fn keys_fed(directory: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keys"))
+        .args(arguments)
+        .env_clear()
+        .env("BT_WALLET_PATH", directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Closed unread where the command fails before it asks; that is no failure of the test.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn keys(directory: &Path, arguments: &[&str]) -> Output {
+    keys_fed(directory, arguments, "")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn done(output: Output) -> String {
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    stdout(&output)
+}
+
+fn json(output: Output) -> Value {
+    serde_json::from_str(&done(output)).unwrap()
+}
+
+/// A directory with wallet `alice` (from //Alice, plain) and its hotkey `miner` (from the phrase).
+fn prepared() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let coldkey = ["regen", "coldkey", "--from", "uri", "--secret-fd", "0", "--no-password", "-w", "alice"];
+    done(keys_fed(directory.path(), &coldkey, "//Alice\n"));
+    let hotkey = ["regen", "hotkey", "--from", "mnemonic", "--secret-fd", "0", "-w", "alice", "-H", "miner"];
+    done(keys_fed(directory.path(), &hotkey, PHRASE));
+    directory
+}
+
+#[test]
+fn help_opens_with_an_example_and_fits_a_screen() {
+    let directory = TempDir::new().unwrap();
+    let help = done(keys(directory.path(), &["--help"]));
+    insta::assert_snapshot!("help", help);
+    assert!(help.starts_with("Example:\n  keys new"));
+    assert!(help.lines().count() <= 40, "{} lines", help.lines().count());
+    for verb in ["new", "regen", "list", "show", "sign", "verify"] {
+        let help = done(keys(directory.path(), &[verb, "--help"]));
+        assert!(help.lines().count() <= 40, "{verb}: {} lines", help.lines().count());
+    }
+}
+
+#[test]
+fn new_makes_both_keys_and_shows_the_phrases_once() {
+    let directory = TempDir::new().unwrap();
+    let made = keys(directory.path(), &["new", "-w", "bob", "-H", "miner", "--no-password", "--json"]);
+    assert!(stderr(&made).contains("not shown again"));
+    let made = json(made);
+    assert_eq!(made["wallet"], "bob");
+    let made = made["made"].as_array().unwrap().clone();
+    assert_eq!(made.iter().map(|key| key["role"].as_str().unwrap()).collect::<Vec<_>>(), ["coldkey", "hotkey"]);
+    for key in &made {
+        assert_eq!(key["storage"], "plain");
+        let phrase = key["mnemonic"].as_str().unwrap();
+        let made_again = keys::Keypair::from_mnemonic(phrase).unwrap();
+        assert_eq!(key["ss58"], made_again.account_id().to_string());
+        let mode = fs::metadata(key["path"].as_str().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    for later in ["list", "show"] {
+        let shown = done(keys(directory.path(), &[later, "-w", "bob"]));
+        assert!(shown.contains(made[0]["ss58"].as_str().unwrap()));
+        assert!(!shown.contains(made[0]["mnemonic"].as_str().unwrap()));
+    }
+}
+
+#[test]
+fn new_adds_a_hotkey_and_never_overwrites() {
+    let directory = prepared();
+    let before = fs::read(directory.path().join("alice/coldkey")).unwrap();
+    let text = done(keys(directory.path(), &["new", "-w", "alice", "-H", "second", "--words", "24"]));
+    assert!(text.starts_with("hotkey second"), "{text}");
+    let phrase = text.lines().find_map(|line| line.trim().strip_prefix("phrase")).unwrap();
+    assert_eq!(phrase.split_whitespace().count(), 24);
+    let again = keys(directory.path(), &["new", "-w", "alice", "-H", "second", "--no-password"]);
+    assert_eq!(code(&again), 1);
+    assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
+    assert_eq!(fs::read(directory.path().join("alice/coldkey")).unwrap(), before);
+}
+
+#[test]
+fn list_and_show_agree_with_the_files() {
+    let directory = prepared();
+    let list = json(keys(directory.path(), &["list", "--json"]));
+    assert_eq!(list["wallet_path"], directory.path().to_str().unwrap());
+    let wallet = &list["wallets"][0];
+    assert_eq!((&wallet["name"], &wallet["coldkey"]["ss58"]), (&"alice".into(), &ALICE.into()));
+    assert_eq!(wallet["hotkeys"][0]["ss58"], PHRASE_SS58);
+
+    let show = json(keys(directory.path(), &["show", "-w", "alice", "--json"]));
+    assert_eq!(show["coldkey"], wallet["coldkey"]);
+    assert_eq!(show["hotkeys"], wallet["hotkeys"]);
+    assert_eq!(show["hotkeys"][0]["crypto_type"], "sr25519");
+
+    let empty = keys(&directory.path().join("none"), &["list"]);
+    assert!(stderr(&empty).contains("keys new"));
+    assert_eq!(done(empty), "");
+    let absent = keys(directory.path(), &["show", "-w", "nobody"]);
+    assert_eq!(code(&absent), 1);
+    assert!(stderr(&absent).contains("nobody does not exist"), "{}", stderr(&absent));
+}
+
+#[test]
+fn list_goes_on_past_what_it_cannot_read() {
+    let directory = prepared();
+    fs::write(directory.path().join("note"), b"no wallet").unwrap();
+    std::os::unix::fs::symlink(directory.path().join("note"), directory.path().join("astray")).unwrap();
+    fs::create_dir_all(directory.path().join("half/hotkeys")).unwrap();
+    fs::write(directory.path().join("half/hotkeys/cut"), b"{\"acc").unwrap();
+    fs::set_permissions(directory.path().join("half/hotkeys/cut"), fs::Permissions::from_mode(0o600)).unwrap();
+    let text = done(keys(directory.path(), &["list"]));
+    assert!(text.contains(ALICE) && text.contains(PHRASE_SS58), "{text}");
+    assert!(text.contains("cut short") && text.contains("astray"), "{text}");
+}
+
+#[test]
+fn show_fails_on_an_exchanged_public_file() {
+    let directory = prepared();
+    let hotkeys = directory.path().join("alice/hotkeys");
+    fs::copy(directory.path().join("alice/coldkeypub.txt"), hotkeys.join("minerpub.txt")).unwrap();
+    let shown = keys(directory.path(), &["show", "-w", "alice"]);
+    assert_eq!(code(&shown), 1);
+    assert!(stdout(&shown).contains("exchanged"), "{}", stdout(&shown));
+}
+
+#[test]
+fn sign_and_verify_close_the_circle() {
+    let directory = prepared();
+    let sign = |extra: &[&str]| {
+        let arguments = [&["sign", "hello", "-w", "alice", "-H", "miner", "--json"], extra].concat();
+        json(keys(directory.path(), &arguments))
+    };
+    for (extra, account) in [(&[][..], ALICE), (&["--use-hotkey"], PHRASE_SS58)] {
+        let signed = sign(extra);
+        assert_eq!(signed["ss58"], account);
+        let signature = signed["signature"].as_str().unwrap();
+        let verify = |message: &str, signature: &str, account: &str| {
+            keys(directory.path(), &["verify", message, "--signature", signature, "--ss58", account])
+        };
+        assert!(done(verify("hello", signature, account)).starts_with("valid"));
+        assert!(done(verify("hello", &format!("sr25519:{signature}"), account)).starts_with("valid"));
+        for bad in [
+            verify("hullo", signature, account),
+            verify("hello", signature, "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"),
+            verify("hello", &format!("ed25519:{signature}"), account),
+        ] {
+            assert_eq!(code(&bad), 3);
+            assert!(stdout(&bad).starts_with("NOT valid"));
+        }
+        let spelled = keys(
+            directory.path(),
+            &["verify", "0x68656c6c6f", "--hex", "--signature", signature, "--ss58", account, "--json"],
+        );
+        assert_eq!(json(spelled)["valid"], true);
+    }
+}
+
+#[test]
+fn regen_takes_each_source() {
+    let directory = TempDir::new().unwrap();
+    let seed = "0xfac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e";
+    for (source, secret) in [("mnemonic", PHRASE), ("seed", seed), ("uri", PHRASE)] {
+        let arguments = ["regen", "hotkey", "--from", source, "--secret-fd", "0", "-H", source, "--json"];
+        assert_eq!(json(keys_fed(directory.path(), &arguments, secret))["ss58"], PHRASE_SS58, "{source}");
+    }
+    let file = directory.path().join("default/hotkeys/seed");
+    let arguments = ["regen", "hotkey", "--from", "file", "--file", file.to_str().unwrap(), "-H", "copy", "--json"];
+    assert_eq!(json(keys(directory.path(), &arguments))["ss58"], PHRASE_SS58);
+
+    // There already: kept, unless told twice.
+    let overwrite = ["regen", "hotkey", "--from", "uri", "--secret-fd", "0", "-H", "copy", "--overwrite", "--yes"];
+    let kept = keys_fed(directory.path(), &overwrite[..8], "//Alice");
+    assert_eq!((code(&kept), stderr(&kept).contains("exists already")), (1, true), "{}", stderr(&kept));
+    let unconfirmed = keys_fed(directory.path(), &overwrite[..9], "//Alice");
+    assert_eq!((code(&unconfirmed), stderr(&unconfirmed).contains("--yes")), (2, true));
+    let replaced = done(keys_fed(directory.path(), &overwrite, "//Alice"));
+    assert!(replaced.contains(ALICE));
+}
+
+#[test]
+fn secrets_in_errors_stay_hidden() {
+    let directory = TempDir::new().unwrap();
+    for (source, secret) in [
+        ("mnemonic", PHRASE.replace("walk", "gloomy")),
+        ("seed", "0xdeadbeefdeadbeefg".to_owned()),
+        ("uri", PHRASE.replace("walk", "gloomy")),
+    ] {
+        let arguments = ["regen", "hotkey", "--from", source, "--secret-fd", "0"];
+        let failed = keys_fed(directory.path(), &arguments, &secret);
+        assert_eq!(code(&failed), 1, "{source}");
+        let told = stderr(&failed) + &stdout(&failed);
+        assert!(told.starts_with("error: "), "{told}");
+        for part in ["gloomy", "deadbeef", "bottom"] {
+            assert!(!told.contains(part), "{told}");
+        }
+    }
+}
+
+#[test]
+fn bad_usage_exits_with_two() {
+    let directory = prepared();
+    fs::write(directory.path().join("broken.toml"), "wallet = [").unwrap();
+    let broken = directory.path().join("broken.toml");
+    let signature = "ab".repeat(64);
+    for (arguments, part) in [
+        (&["frob"][..], "frob"),
+        (&["new", "--words", "13"], "13"),
+        (&["show", "-w", "../alice"], "../alice"),
+        (&["new", "-w", "carol", "-H", "xpub.txt", "--no-password"], "xpub.txt"),
+        (&["new", "-w", "carol"], "--password-fd"),
+        (&["regen", "hotkey", "--from", "seed", "-H", "n"], "--secret-fd"),
+        (&["regen", "hotkey", "--from", "file", "-H", "n"], "--file"),
+        (&["sign", "0xzz", "--hex", "-w", "alice"], "0xzz"),
+        (&["verify", "m", "--signature", "0x12", "--ss58", ALICE], "0x12"),
+        (
+            &["verify", "m", "--signature", &signature, "--ss58", "1FRMM8PEiWXYax7rpS6X4XZX1aAAxSWx1CrKTyrVYhV24fg"],
+            "prefix 0",
+        ),
+        (&["new", "-w", "carol", "--crypto-type", "ecdsa"], "ecdsa"),
+        (&["list", "--config", broken.to_str().unwrap()], "broken.toml"),
+        (&["list", "--config", "/nowhere.toml"], "/nowhere.toml"),
+    ] {
+        let output = keys(directory.path(), arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(!directory.path().join("carol").exists(), "bad usage leaves nothing behind");
+}
+
+#[test]
+fn the_configuration_file_comes_after_flags_and_environment() {
+    let directory = prepared();
+    let config = directory.path().join("narrows.toml");
+    fs::write(&config, "network = 'local'\nwallet = 'alice'\nwallet_path = '/elsewhere'\n").unwrap();
+    let config = config.to_str().unwrap();
+    // The directory is in the environment, the wallet's name only in the file.
+    let shown = json(keys(directory.path(), &["show", "--config", config, "--json"]));
+    assert_eq!(shown["coldkey"]["ss58"], ALICE);
+    let flagged = keys(directory.path(), &["show", "-w", "other", "--config", config]);
+    assert_eq!(code(&flagged), 1);
+}
+
+/// Pays the real price of a password (512 MiB, seconds) three times: once to seal, twice to open.
+#[test]
+fn a_password_protects_the_coldkey() {
+    let directory = TempDir::new().unwrap();
+    let new = keys_fed(directory.path(), &["new", "-w", "carol", "--password-fd", "0", "--json"], "s3crét\n");
+    let made = json(new);
+    assert_eq!((&made["made"][0]["storage"], &made["made"][1]["storage"]), (&"encrypted".into(), &"plain".into()));
+    let file = fs::read(directory.path().join("carol/coldkey")).unwrap();
+    assert!(file.starts_with(b"$NACL"));
+
+    let sign = ["sign", "m", "-w", "carol", "--password-fd", "0", "--json"];
+    let signed = json(keys_fed(directory.path(), &sign, "s3crét"));
+    assert_eq!(signed["ss58"], made["made"][0]["ss58"]);
+    let wrong = keys_fed(directory.path(), &sign, "secret");
+    assert_eq!(code(&wrong), 1);
+    assert!(stderr(&wrong).contains("password is wrong"), "{}", stderr(&wrong));
+    let unasked = keys(directory.path(), &["sign", "m", "-w", "carol"]);
+    assert_eq!(code(&unasked), 2);
+    let empty = keys_fed(directory.path(), &["new", "-w", "dave", "--password-fd", "0"], "\n");
+    assert_eq!(code(&empty), 2, "{}", stderr(&empty));
+    assert!(!directory.path().join("dave/coldkey").exists());
+}
