@@ -1,0 +1,192 @@
+//! Steps 6 and 7: what a stake majority agrees on, and what of the weights stands up to it.
+
+use alloc::vec::Vec;
+
+use crate::fixed::{Fixed, normalize, sum};
+use crate::sparse::{Sparse, at};
+
+/// The smallest score for which more than `minority` of the stake scores no higher; the largest score if there is none.
+///
+/// Source: step 6 of Bittensor's Yuma consensus, which finds it by a pivot search. Sums of stake are exact, so the
+/// result does not depend on how it is found: here by sorting, in `O(n log n)`. Zero if there are no scores; surplus
+/// elements of the longer slice are ignored. Scores of zero stake are candidates too: drop them before, as the epoch
+/// does, if they should not be.
+pub fn weighted_median(stake: &[Fixed], score: &[Fixed], minority: Fixed) -> Fixed {
+    let mut scored: Vec<Scored> = score.iter().zip(stake).map(|(&score, &stake)| Scored { score, stake }).collect();
+    median_above(&mut scored, Fixed::ZERO, minority)
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Scored {
+    score: Fixed,
+    stake: Fixed,
+}
+
+/// The median, where `below` stake is already known to score lower than all of `scored`.
+fn median_above(scored: &mut [Scored], below: Fixed, minority: Fixed) -> Fixed {
+    scored.sort_unstable();
+    let mut no_higher = below;
+    for &Scored { score, stake } in scored.iter() {
+        no_higher = no_higher.saturating_add(stake);
+        if no_higher > minority {
+            return score;
+        }
+    }
+    scored.last().map_or(Fixed::ZERO, |highest| highest.score)
+}
+
+/// C: for each neuron the stake-weighted median of the weights on it, over validators with active stake (step 6).
+///
+/// Most weights are absent, which here means zero, so a column is judged by its entries and by how much stake has none.
+pub(crate) fn consensus(active_stake: &[Fixed], weights: &Sparse, kappa: Fixed) -> Vec<Fixed> {
+    // The chain normalizes once more, which moves a last bit here and there.
+    let mut stake = active_stake.to_vec();
+    normalize(&mut stake);
+    let validators = stake.iter().filter(|&&stake| stake > Fixed::ZERO).count();
+    let total = sum(stake.iter().copied());
+    let minority = total.saturating_sub(kappa);
+    Columns::of(weights, &stake).map_each(|entries| {
+        // Exact, as all terms are multiples of 2^-32 and none overflows.
+        let silent = total.saturating_sub(sum(entries.iter().map(|entry| entry.stake)));
+        let somebody_is_silent = entries.len() < validators;
+        if somebody_is_silent && silent > minority { Fixed::ZERO } else { median_above(entries, silent, minority) }
+    })
+}
+
+/// The entries of a matrix by column, of rows with stake only.
+struct Columns {
+    entries: Vec<Scored>,
+    column_ends: Vec<usize>,
+}
+
+impl Columns {
+    /// Sorts the entries by column: count, then place. Linear in entries plus columns.
+    fn of(matrix: &Sparse, stake: &[Fixed]) -> Self {
+        let staked_rows = || matrix.rows().zip(stake).filter(|(_, stake)| **stake > Fixed::ZERO);
+        let mut next_of_column = alloc::vec![0_usize; matrix.size()];
+        for (row, _) in staked_rows() {
+            for entry in row {
+                if let Some(count) = next_of_column.get_mut(usize::from(entry.column)) {
+                    *count += 1;
+                }
+            }
+        }
+        let mut start = 0;
+        for next in &mut next_of_column {
+            start += core::mem::replace(next, start);
+        }
+        let mut entries = alloc::vec![Scored::default(); start];
+        for (row, &stake) in staked_rows() {
+            for entry in row {
+                let Some(next) = next_of_column.get_mut(usize::from(entry.column)) else { continue };
+                if let Some(place) = entries.get_mut(*next) {
+                    *place = Scored { score: entry.value, stake };
+                }
+                *next += 1;
+            }
+        }
+        // Each column has been filled up to where the next starts.
+        Self { entries, column_ends: next_of_column }
+    }
+
+    fn map_each(mut self, mut f: impl FnMut(&mut [Scored]) -> Fixed) -> Vec<Fixed> {
+        let mut start = 0;
+        let mut results = Vec::with_capacity(self.column_ends.len());
+        for &end in &self.column_ends {
+            results.push(f(self.entries.get_mut(start..end).unwrap_or_default()));
+            start = end;
+        }
+        results
+    }
+}
+
+/// W̄: weights cut to consensus (step 7). An entry that is cut to zero disappears, one that was zero stays.
+pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed]) -> Sparse {
+    let mut clipped = Sparse::with_capacity(weights.size(), weights.len());
+    for row in weights.rows() {
+        for entry in row {
+            let limit = at(consensus, usize::from(entry.column));
+            if entry.value <= limit {
+                clipped.push(entry.column, entry.value);
+            } else if limit > Fixed::ZERO {
+                clipped.push(entry.column, limit);
+            }
+        }
+        clipped.end_row();
+    }
+    clipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fixed(values: &[f64]) -> Vec<Fixed> {
+        values.iter().map(|&value| Fixed::from_num(value)).collect()
+    }
+
+    #[test]
+    fn a_majority_sets_consensus() {
+        let rows = [alloc::vec![(2, 2), (1, 2)], alloc::vec![(2, 4)], alloc::vec![]];
+        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let half = Fixed::from_num(0.5);
+        assert_eq!(consensus(&fixed(&[0.75, 0.25, 0.0]), &weights, half), fixed(&[0.0, 2.0, 2.0]));
+        assert_eq!(consensus(&fixed(&[0.25, 0.75, 0.0]), &weights, half), fixed(&[0.0, 0.0, 4.0]));
+        assert_eq!(consensus(&fixed(&[0.0, 0.0, 0.0]), &weights, half), fixed(&[0.0; 3]), "nobody is active");
+    }
+
+    #[test]
+    fn stake_is_normalized_once_more() {
+        // 0.75 and 0.25 that have lost four last bits together: normalized, they get back two and one of them.
+        let active = [Fixed::from_bits((3 << 30) - 4), Fixed::from_bits(1 << 30)];
+        let rows = [alloc::vec![], alloc::vec![(0, 7)]];
+        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let kappa_above_quarter = |last_bits: i64| Fixed::from_bits((1 << 30) + last_bits);
+        assert_eq!(consensus(&active, &weights, kappa_above_quarter(1)), fixed(&[7.0, 0.0]));
+        assert_eq!(consensus(&active, &weights, kappa_above_quarter(2)), fixed(&[0.0, 0.0]));
+    }
+
+    #[test]
+    fn clipping_drops_what_has_no_consensus_but_keeps_explicit_zeros() {
+        let rows = [alloc::vec![(0, 0), (1, 5), (2, 5)], alloc::vec![], alloc::vec![]];
+        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]));
+        let row: Vec<_> = clipped.rows().flatten().map(|entry| (entry.column, entry.value.to_num::<u16>())).collect();
+        assert_eq!(row, [(0, 0), (2, 3)]);
+    }
+
+    proptest! {
+        /// The sparse median of every column is the plain one over the column written out.
+        #[test]
+        fn sparse_and_plain_median_agree(
+            (n, stake, cells) in (1_usize..9).prop_flat_map(|n| (
+                Just(n),
+                prop::collection::vec(0_u32..5, n),
+                prop::collection::vec(prop::option::of(0_u16..4), n * n),
+            )),
+            kappa in 0_u16..,
+        ) {
+            let mut active: Vec<Fixed> = stake.iter().map(|&stake| Fixed::from_num(stake)).collect();
+            normalize(&mut active);
+            let rows: Vec<Vec<(u16, u16)>> = cells
+                .chunks(n)
+                .map(|row| (0..).zip(row).filter_map(|(column, cell)| cell.map(|value| (column, value))).collect())
+                .collect();
+            let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+            let kappa = crate::proportion_from_u16(kappa);
+            let got = consensus(&active, &weights, kappa);
+
+            let mut staked: Vec<Fixed> = active.iter().copied().filter(|&stake| stake > 0).collect();
+            normalize(&mut staked);
+            let minority = sum(staked.iter().copied()).saturating_sub(kappa);
+            for (column, &median) in got.iter().enumerate() {
+                let score: Vec<Fixed> = (0..n)
+                    .filter(|&row| active[row] > 0)
+                    .map(|row| Fixed::from_num(cells[row * n + column].unwrap_or(0)))
+                    .collect();
+                prop_assert_eq!(median, weighted_median(&staked, &score, minority));
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The matrix of weights, of bonds and of everything between: rows of (column, value), one allocation for all rows.
+
+use alloc::vec::Vec;
+
+use crate::fixed::{Fixed, divide, sum};
+
+/// One stored value of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The target's uid.
+    pub(crate) column: u16,
+    /// An entry may be zero: what is stored explicitly is not the same as what is absent (liquid alpha can tell).
+    pub(crate) value: Fixed,
+}
+
+/// Square sparse matrix, one row and one column per uid. A column occurs at most once in a row; entries of a row keep
+/// the order in which they were pushed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sparse {
+    entries: Vec<Entry>,
+    /// Where each row ends in `entries`; it starts where the one before ends.
+    row_ends: Vec<usize>,
+}
+
+impl Sparse {
+    /// Empty, with room for `rows` rows of together `entries` entries.
+    pub(crate) fn with_capacity(rows: usize, entries: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries), row_ends: Vec::with_capacity(rows) }
+    }
+
+    /// Adds an entry to the row that is being built.
+    pub(crate) fn push(&mut self, column: u16, value: Fixed) {
+        self.entries.push(Entry { column, value });
+    }
+
+    /// Ends the row that is being built.
+    pub(crate) fn end_row(&mut self) {
+        self.row_ends.push(self.entries.len());
+    }
+
+    /// Reads stored rows: keeps the entries for which `keep(row, column)`, with their value converted.
+    pub(crate) fn from_stored(
+        rows: &[crate::input::Row],
+        mut keep: impl FnMut(usize, u16) -> bool,
+        convert: impl Fn(u16) -> Fixed,
+    ) -> Self {
+        let mut matrix = Self::with_capacity(rows.len(), rows.iter().map(Vec::len).sum());
+        for (uid, row) in rows.iter().enumerate() {
+            for &(column, stored) in row.iter().filter(|&&(column, _)| keep(uid, column)) {
+                matrix.push(column, convert(stored));
+            }
+            matrix.end_row();
+        }
+        matrix
+    }
+
+    /// The number of rows, and so of columns.
+    pub(crate) fn size(&self) -> usize {
+        self.row_ends.len()
+    }
+
+    /// The number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The rows, in order.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[Entry]> {
+        let starts = core::iter::once(0).chain(self.row_ends.iter().copied());
+        starts.zip(&self.row_ends).map(|(start, &end)| self.entries.get(start..end).unwrap_or_default())
+    }
+
+    /// Changes each value, given its row and column, and nothing else.
+    pub(crate) fn map_values(&mut self, mut change: impl FnMut(usize, Entry) -> Fixed) {
+        let mut start = 0;
+        for (row, &end) in self.row_ends.iter().enumerate() {
+            for entry in self.entries.get_mut(start..end).unwrap_or_default() {
+                entry.value = change(row, *entry);
+            }
+            start = end;
+        }
+    }
+
+    /// Multiplies each row by its factor.
+    pub(crate) fn scale_rows(&mut self, factors: &[Fixed]) {
+        self.map_values(|row, entry| entry.value.saturating_mul(at(factors, row)));
+    }
+
+    /// Sum of each row.
+    pub(crate) fn row_sums(&self) -> Vec<Fixed> {
+        self.rows().map(|row| sum(row.iter().map(|entry| entry.value))).collect()
+    }
+
+    /// Scales each row to sum one; rows of sum zero stay.
+    pub(crate) fn normalize_rows(&mut self) {
+        let sums = self.row_sums();
+        self.map_values(|row, entry| {
+            let total = at(&sums, row);
+            if total > Fixed::ZERO { divide(entry.value, total) } else { entry.value }
+        });
+    }
+
+    /// Scales each column to sum one; columns of sum zero stay.
+    pub(crate) fn normalize_columns(&mut self) {
+        let sums = self.fold_columns(|_, total, value| total.saturating_add(value));
+        self.divide_columns(&sums);
+    }
+
+    /// Scales each column so that its largest value is one; columns without a positive value stay.
+    pub(crate) fn max_upscale_columns(&mut self) {
+        let largest = self.fold_columns(|_, largest, value| largest.max(value));
+        self.divide_columns(&largest);
+    }
+
+    /// `result_j = sum_i factor_i * value_ij`, each product truncated.
+    pub(crate) fn weighted_column_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
+        self.fold_columns(|row, total, value| total.saturating_add(at(factors, row).saturating_mul(value)))
+    }
+
+    /// `result_i = sum_j value_ij * factor_j`, each product truncated.
+    pub(crate) fn weighted_row_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
+        let product = |entry: &Entry| entry.value.saturating_mul(at(factors, usize::from(entry.column)));
+        self.rows().map(|row| sum(row.iter().map(product))).collect()
+    }
+
+    fn fold_columns(&self, fold: impl Fn(usize, Fixed, Fixed) -> Fixed) -> Vec<Fixed> {
+        let mut folded = alloc::vec![Fixed::ZERO; self.size()];
+        for (uid, row) in self.rows().enumerate() {
+            for entry in row {
+                if let Some(cell) = folded.get_mut(usize::from(entry.column)) {
+                    *cell = fold(uid, *cell, entry.value);
+                }
+            }
+        }
+        folded
+    }
+
+    fn divide_columns(&mut self, divisors: &[Fixed]) {
+        self.map_values(|_, entry| {
+            let divisor = at(divisors, usize::from(entry.column));
+            if divisor == Fixed::ZERO { entry.value } else { divide(entry.value, divisor) }
+        });
+    }
+}
+
+/// The element of a per-uid vector. Input is validated, so there always is one.
+pub(crate) fn at(values: &[Fixed], uid: usize) -> Fixed {
+    values.get(uid).copied().unwrap_or(Fixed::ZERO)
+}
+
+/// A dense row that is filled, read and emptied again, at a cost of what was put in: for merging sparse rows.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    values: Vec<Fixed>,
+    touched: Vec<u16>,
+    is_touched: Vec<bool>,
+}
+
+impl Scratch {
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { values: alloc::vec![Fixed::ZERO; columns], touched: Vec::new(), is_touched: alloc::vec![false; columns] }
+    }
+
+    /// Adds to a column.
+    pub(crate) fn add(&mut self, column: u16, value: Fixed) {
+        let index = usize::from(column);
+        if let (Some(cell), Some(is_touched)) = (self.values.get_mut(index), self.is_touched.get_mut(index)) {
+            *cell = cell.saturating_add(value);
+            if !core::mem::replace(is_touched, true) {
+                self.touched.push(column);
+            }
+        }
+    }
+
+    /// What a column holds; zero if nothing was added to it.
+    pub(crate) fn get(&self, column: u16) -> Fixed {
+        at(&self.values, usize::from(column))
+    }
+
+    /// Empties it.
+    pub(crate) fn clear(&mut self) {
+        self.take_ascending(|_, _| ());
+    }
+
+    /// Hands out (column, value) in ascending order of columns, and empties it.
+    pub(crate) fn take_ascending(&mut self, mut emit: impl FnMut(u16, Fixed)) {
+        self.touched.sort_unstable();
+        for column in self.touched.drain(..) {
+            let index = usize::from(column);
+            if let (Some(cell), Some(is_touched)) = (self.values.get_mut(index), self.is_touched.get_mut(index)) {
+                *is_touched = false;
+                emit(column, core::mem::replace(cell, Fixed::ZERO));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(value: f64) -> Fixed {
+        Fixed::from_num(value)
+    }
+
+    /// `[[., 1, 3], [., ., .], [2, ., 1]]`
+    fn sample() -> Sparse {
+        let rows = [alloc::vec![(1, 1), (2, 3)], alloc::vec![], alloc::vec![(0, 2), (2, 1)]];
+        Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored))
+    }
+
+    fn values(matrix: &Sparse) -> Vec<Vec<(u16, f64)>> {
+        matrix.rows().map(|row| row.iter().map(|entry| (entry.column, entry.value.to_num())).collect()).collect()
+    }
+
+    #[test]
+    fn rows_come_back_as_stored() {
+        let expected = [alloc::vec![(1, 1.0), (2, 3.0)], alloc::vec![], alloc::vec![(0, 2.0), (2, 1.0)]];
+        assert_eq!(values(&sample()), expected);
+        assert_eq!((sample().size(), sample().len()), (3, 4));
+    }
+
+    #[test]
+    fn rows_and_columns_are_scaled() {
+        let mut by_rows = sample();
+        by_rows.normalize_rows();
+        assert_eq!(values(&by_rows).first(), Some(&alloc::vec![(1, 0.25), (2, 0.75)]));
+
+        let mut by_columns = sample();
+        by_columns.normalize_columns();
+        assert_eq!(values(&by_columns).last(), Some(&alloc::vec![(0, 1.0), (2, 0.25)]));
+
+        let mut upscaled = sample();
+        upscaled.max_upscale_columns();
+        assert_eq!(values(&upscaled).first(), Some(&alloc::vec![(1, 1.0), (2, 1.0)]));
+    }
+
+    #[test]
+    fn products_go_both_ways() {
+        let factors = [fixed(0.5), fixed(100.0), fixed(2.0)];
+        assert_eq!(sample().weighted_column_sums(&factors), [fixed(4.0), fixed(0.5), fixed(3.5)]);
+        assert_eq!(sample().weighted_row_sums(&factors), [fixed(106.0), fixed(0.0), fixed(3.0)]);
+        assert_eq!(sample().row_sums(), [fixed(4.0), fixed(0.0), fixed(3.0)]);
+    }
+
+    #[test]
+    fn scratch_forgets() {
+        let mut scratch = Scratch::new(4);
+        scratch.add(3, fixed(1.0));
+        scratch.add(1, fixed(0.0));
+        scratch.add(3, fixed(1.0));
+        let mut seen = Vec::new();
+        scratch.take_ascending(|column, value| seen.push((column, value)));
+        assert_eq!(seen, [(1, fixed(0.0)), (3, fixed(2.0))]);
+        assert_eq!(scratch.get(3), Fixed::ZERO);
+        scratch.clear();
+        scratch.take_ascending(|_, _| panic!("nothing was added"));
+    }
+}
