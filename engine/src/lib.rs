@@ -1,1 +1,44 @@
+//! The model and everything that is computed with it: a byte-level Llama-style transformer cut in stages, each stage a
+//! differentiable function on its own, the optimizer and the merge that move its weights, and the hashes and codecs
+//! under which tensors travel.
+//!
+//! **Invariant: no I/O, no network, no clock, no global random numbers.** What a function returns is decided by
+//! (weights, input, seed), bit by bit on the same binary, so that work can be checked by doing it again.
+//!
+//! The way of a microbatch: [`data::Corpus::slice`] gives its tokens, [`Stage::forward`] turns them into a
+//! [`BoundaryTensor`], [`codec::ActivationCodec`] into bytes; the next stage goes on from there, the last one returns the
+//! loss, and [`Stage::backward`] walks back. The way of a window: [`Stage::take_gradients`], [`codec::GradientCodec`],
+//! [`merge::merge`], and the weights of the next window are there.
+//!
+//! **Threads.** An engine computes on its caller's thread only; give each its own. Passes run on flat buffers and never
+//! touch a thread pool. Only where a boundary tensor has 65,536 values and more (wide boundaries, as `Bottleneck::None`)
+//! do Candle's elementwise operations reach for their spinning pool, one per process; many engines in a process then do
+//! several times better with the environment's `RAYON_NUM_THREADS=1`.
 
+pub mod audit;
+pub mod boundary;
+pub mod checkpoint;
+pub mod codec;
+pub mod data;
+pub mod hash;
+pub mod merge;
+pub mod model;
+pub mod ngram;
+mod ops;
+pub mod optimizer;
+pub mod stage;
+pub mod tokens;
+pub mod uncut;
+pub mod whole;
+pub mod work_proof;
+
+pub use audit::{HopRecord, PathRecord, recompute_hop, recompute_path};
+pub use boundary::BoundaryTensor;
+pub use hash::Digest;
+pub use merge::{Contribution, merge};
+pub use model::{Bottleneck, ConfigError, Gradients, Layout, ModelConfig, StageIndex, Weights};
+pub use optimizer::{OptimizerConfig, OptimizerState, Schedule};
+pub use stage::{MicrobatchId, Stage, StageError, StageOutput};
+pub use tokens::TokenBatch;
+pub use uncut::UncutTrainer;
+pub use whole::WholeModel;

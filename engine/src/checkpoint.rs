@@ -1,0 +1,247 @@
+//! A whole model as safetensors bytes and a JSON text, and back.
+//!
+//! Tensors carry Llama's names where Llama has them: the engine's fused `qkv_proj` and `gate_up_proj` are written as
+//! `q_proj`, `k_proj`, `v_proj`, `gate_proj`, `up_proj`; what belongs to the boundaries is under `model.boundaries`.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use safetensors::{Dtype, SafeTensors, View};
+use thiserror::Error;
+
+use crate::{
+    codec::floats,
+    model::{ConfigError, ModelConfig, Parameter, Weights, WeightsError},
+    whole::{WholeModel, WholeModelError},
+};
+
+/// Largest configuration text, in bytes.
+pub const MAX_CONFIG_BYTES: usize = 64 * 1024;
+
+/// Why a checkpoint was refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The configuration text is too long.
+    #[error("the configuration has {found} bytes, more than {MAX_CONFIG_BYTES}")]
+    ConfigTooLong {
+        /// Its length.
+        found: usize,
+    },
+    /// The configuration text is not one.
+    #[error("the configuration is malformed: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The shape it states.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Not safetensors.
+    #[error("the tensors are malformed: {0}")]
+    Malformed(#[from] safetensors::SafeTensorError),
+    /// A tensor is missing.
+    #[error("tensor {name} is missing")]
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor of another shape or type.
+    #[error("tensor {name} is {found_dtype:?} {found:?}, expected F32 {expected:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// Shape needed.
+        expected: Vec<usize>,
+        /// Shape found.
+        found: Vec<usize>,
+        /// Type found.
+        found_dtype: Dtype,
+    },
+    /// Tensors that the model does not have.
+    #[error("{found} tensors, the model has {expected}")]
+    Superfluous {
+        /// Tensors needed.
+        expected: usize,
+        /// Tensors found.
+        found: usize,
+    },
+    /// Values that are not finite.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Parts that do not fit together.
+    #[error(transparent)]
+    Model(#[from] WholeModelError),
+}
+
+/// A model as files have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// `model.safetensors`.
+    pub tensors: Vec<u8>,
+    /// `config.json`.
+    pub config: String,
+}
+
+/// One tensor in a file: its name, and which rows of a parameter it is.
+struct Piece {
+    name: String,
+    shape: Vec<usize>,
+    values: std::ops::Range<usize>,
+}
+
+/// The tensors in which a parameter is written, in the order of its rows.
+fn pieces(parameter: &Parameter) -> Vec<Piece> {
+    let split: &[&str] = match () {
+        () if parameter.name.ends_with(".qkv_proj.weight") => &["q_proj", "k_proj", "v_proj"],
+        () if parameter.name.ends_with(".gate_up_proj.weight") => &["gate_proj", "up_proj"],
+        () => {
+            let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
+            return vec![Piece { name, shape, values: parameter.range.clone() }];
+        }
+    };
+    let fused = split.len();
+    let length = parameter.range.len() / fused;
+    let prefix = parameter.name.trim_end_matches(".weight").rsplit_once('.').map_or("", |(prefix, _)| prefix);
+    let piece = |(i, part): (usize, &&str)| Piece {
+        name: format!("{prefix}.{part}.weight"),
+        shape: vec![parameter.shape[0] / fused, parameter.shape[1]],
+        values: parameter.range.start + i * length..parameter.range.start + (i + 1) * length,
+    };
+    split.iter().enumerate().map(piece).collect()
+}
+
+struct Written<'a> {
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(self.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        self.values.len() * 4
+    }
+}
+
+/// Writes a model down.
+pub fn export(model: &WholeModel) -> Result<Checkpoint, CheckpointError> {
+    let mut tensors = Vec::new();
+    for weights in model.weights() {
+        for piece in weights.layout().parameters().iter().flat_map(pieces) {
+            tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.values] }));
+        }
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let tensors = safetensors::serialize(tensors, Some(metadata))?;
+    Ok(Checkpoint { tensors, config: serde_json::to_string_pretty(model.config())? })
+}
+
+/// Reads a model. The configuration's bounds and all names, types and shapes are checked before memory is taken for it.
+pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointError> {
+    if config.len() > MAX_CONFIG_BYTES {
+        return Err(CheckpointError::ConfigTooLong { found: config.len() });
+    }
+    let config: ModelConfig = serde_json::from_str(config)?;
+    config.validate()?;
+    let file = SafeTensors::deserialize(tensors)?;
+    let mut layouts = Vec::new();
+    let mut expected = 0;
+    for stage in config.stage_indices() {
+        let layout = config.layout(stage)?;
+        for piece in layout.parameters().iter().flat_map(pieces) {
+            check(&file, &piece)?;
+            expected += 1;
+        }
+        layouts.push(layout);
+    }
+    if file.len() != expected {
+        return Err(CheckpointError::Superfluous { expected, found: file.len() });
+    }
+    let mut weights = Vec::with_capacity(layouts.len());
+    for (stage, layout) in config.stage_indices().zip(layouts) {
+        let mut values = Vec::with_capacity(layout.len());
+        for piece in layout.parameters().iter().flat_map(pieces) {
+            values.extend(floats(file.tensor(&piece.name)?.data()));
+        }
+        weights.push(Weights::from_values(&config, stage, values)?);
+    }
+    Ok(WholeModel::new(config, weights)?)
+}
+
+fn check(file: &SafeTensors<'_>, piece: &Piece) -> Result<(), CheckpointError> {
+    let Ok(tensor) = file.tensor(&piece.name) else {
+        return Err(CheckpointError::Missing { name: piece.name.clone() });
+    };
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != piece.shape {
+        return Err(CheckpointError::Shape {
+            name: piece.name.clone(),
+            expected: piece.shape.clone(),
+            found: tensor.shape().to_vec(),
+            found_dtype: tensor.dtype(),
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> WholeModel {
+        WholeModel::initial(&ModelConfig::small(), &[5; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_model_survives_being_written() {
+        let model = model();
+        let checkpoint = export(&model).unwrap();
+        assert_eq!(import(&checkpoint.config, &checkpoint.tensors).unwrap().hash(), model.hash());
+        assert_eq!(checkpoint, export(&model).unwrap(), "same model, same bytes");
+    }
+
+    #[test]
+    fn names_are_llamas() {
+        let checkpoint = export(&model()).unwrap();
+        let file = SafeTensors::deserialize(&checkpoint.tensors).unwrap();
+        for (name, shape) in [
+            ("model.embed_tokens.weight", vec![256, 64]),
+            ("model.layers.3.self_attn.k_proj.weight", vec![64, 64]),
+            ("model.layers.0.mlp.up_proj.weight", vec![192, 64]),
+            ("model.norm.weight", vec![64]),
+            ("lm_head.weight", vec![256, 64]),
+        ] {
+            assert_eq!(file.tensor(name).unwrap().shape(), shape, "{name}");
+        }
+    }
+
+    #[test]
+    fn malformed_files_are_refused() {
+        let checkpoint = export(&model()).unwrap();
+        let (config, tensors) = (checkpoint.config.as_str(), checkpoint.tensors.as_slice());
+        assert!(matches!(import("{}", tensors), Err(CheckpointError::Json(_))));
+        assert!(matches!(
+            import(&" ".repeat(MAX_CONFIG_BYTES + 1), tensors),
+            Err(CheckpointError::ConfigTooLong { .. })
+        ));
+        assert!(matches!(import(config, &tensors[..tensors.len() - 1]), Err(CheckpointError::Malformed(_))));
+        assert!(matches!(import(config, &[0xff; 64]), Err(CheckpointError::Malformed(_))));
+        let wider = config.replace("\"ffn\": 192", "\"ffn\": 200");
+        assert!(matches!(import(&wider, tensors), Err(CheckpointError::Shape { .. })));
+        let shorter = ModelConfig { layers_per_stage: vec![1, 1, 1], ..ModelConfig::small() };
+        assert!(matches!(
+            import(&serde_json::to_string(&shorter).unwrap(), tensors),
+            Err(CheckpointError::Superfluous { .. })
+        ));
+        let mut spoiled = checkpoint.tensors.clone();
+        let last = spoiled.len() - 4;
+        spoiled[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert!(matches!(import(config, &spoiled), Err(CheckpointError::Weights(_))));
+    }
+}

@@ -1,0 +1,97 @@
+//! Codecs for a stage's weights together with its optimizer's state, to joiners and laggards.
+
+use super::{CodecError, CodecId, check_length, floats, push_floats};
+use crate::{
+    model::{ModelConfig, StageIndex, Weights, WeightsError},
+    optimizer::OptimizerState,
+};
+
+/// How weights travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WeightCodec {
+    /// Little-endian f32 in the layout's order.
+    F32,
+}
+
+impl WeightCodec {
+    /// Its number on the wire.
+    pub fn id(self) -> CodecId {
+        match self {
+            Self::F32 => 1,
+        }
+    }
+
+    /// The codec of a number.
+    pub fn from_id(id: CodecId) -> Result<Self, CodecError> {
+        match id {
+            1 => Ok(Self::F32),
+            _ => Err(CodecError::Unknown { kind: "weight", id }),
+        }
+    }
+
+    /// Most bytes that so many weights take.
+    pub fn max_encoded_bytes(self, parameters: usize) -> usize {
+        match self {
+            Self::F32 => 4 * parameters,
+        }
+    }
+
+    /// The bytes of the weights alone. (The optimizer's state has [`OptimizerState::to_bytes`].)
+    pub fn encode(self, weights: &Weights) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        push_floats(&mut bytes, weights.values());
+        bytes
+    }
+
+    /// The weights of a stage. Compare their hash with the one agreed on before using them.
+    pub fn decode(self, config: &ModelConfig, stage: StageIndex, bytes: &[u8]) -> Result<Weights, CodecError> {
+        let parameters = config.layout(stage).map_err(WeightsError::from)?.len();
+        check_length("weights", self.max_encoded_bytes(parameters), bytes.len())?;
+        Ok(Weights::from_values(config, stage, floats(bytes))?)
+    }
+
+    /// Weights and optimizer state in one piece: what a replica needs to go on from here.
+    pub fn encode_snapshot(self, weights: &Weights, state: &OptimizerState) -> Vec<u8> {
+        let mut bytes = self.encode(weights);
+        bytes.extend(state.to_bytes());
+        bytes
+    }
+
+    /// The reverse of [`Self::encode_snapshot`].
+    pub fn decode_snapshot(
+        self,
+        config: &ModelConfig,
+        stage: StageIndex,
+        bytes: &[u8],
+    ) -> Result<(Weights, OptimizerState), CodecError> {
+        let layout = config.layout(stage).map_err(WeightsError::from)?;
+        let Some((weights, state)) = bytes.split_at_checked(self.max_encoded_bytes(layout.len())) else {
+            return Err(CodecError::Length {
+                kind: "snapshot",
+                expected: self.max_encoded_bytes(layout.len()),
+                found: bytes.len(),
+            });
+        };
+        let state = OptimizerState::from_bytes(&layout, state)?;
+        Ok((self.decode(config, stage, weights)?, state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_survive_and_short_ones_are_refused() {
+        let (config, stage) = (ModelConfig::small(), StageIndex(0));
+        let weights = Weights::initial(&config, stage, &[3; 32]).unwrap();
+        let state = OptimizerState::new(weights.layout());
+        let bytes = WeightCodec::F32.encode_snapshot(&weights, &state);
+        let (back, state_back) = WeightCodec::F32.decode_snapshot(&config, stage, &bytes).unwrap();
+        assert_eq!((back.hash(), state_back.hash()), (weights.hash(), state.hash()));
+        assert!(WeightCodec::F32.decode_snapshot(&config, stage, &bytes[..bytes.len() - 1]).is_err());
+        assert!(WeightCodec::F32.decode_snapshot(&config, stage, &bytes[..9]).is_err());
+        assert!(WeightCodec::F32.decode(&config, StageIndex(1), &WeightCodec::F32.encode(&weights)).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! From one window's weights to the next: a function of the weights, the optimizer's state, and the agreed contributions.
+//!
+//! Whoever has these computes the same bits, in whatever order the contributions arrived.
+
+use thiserror::Error;
+
+use crate::{
+    model::{Gradients, StageIndex, Weights},
+    optimizer::{OptimizerConfig, OptimizerState, square_sum},
+};
+
+/// Most contributions to one merge.
+pub const MAX_CONTRIBUTIONS: usize = 4096;
+
+/// The committed gradients of one replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contribution {
+    /// Whose.
+    pub uid: u16,
+    /// What it summed, and over how many tokens; the tokens are its weight in the average.
+    pub gradients: Gradients,
+}
+
+/// Why a merge was refused. The weights stand.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// Too many.
+    #[error("{found} contributions exceed {MAX_CONTRIBUTIONS}")]
+    TooMany {
+        /// How many.
+        found: usize,
+    },
+    /// Two under one uid.
+    #[error("uid {uid} contributes twice")]
+    Twice {
+        /// Whose.
+        uid: u16,
+    },
+    /// Gradients of another stage or model.
+    #[error("uid {uid} contributes gradients of stage {found}, which do not fit the weights of stage {stage}")]
+    Foreign {
+        /// Whose.
+        uid: u16,
+        /// The stage merged.
+        stage: StageIndex,
+        /// The stage contributed to.
+        found: StageIndex,
+    },
+    /// A gradient over nothing.
+    #[error("uid {uid} contributes gradients of no tokens")]
+    NoTokens {
+        /// Whose.
+        uid: u16,
+    },
+    /// One such value would spread to all weights of all replicas.
+    #[error("uid {uid} contributes values that are not finite in {parameter}")]
+    NotFinite {
+        /// Whose.
+        uid: u16,
+        /// Where.
+        parameter: String,
+    },
+    /// The step itself left the range of f32.
+    #[error("the merged weights of stage {stage} are not finite: lower the learning rate")]
+    Diverged {
+        /// The stage.
+        stage: StageIndex,
+    },
+}
+
+/// The next window's weights and state. Per parameter, each contribution's mean gradient is clipped to the median norm
+/// of all (of an even number, the lower middle); then the average weighted by tokens, in the order of uids; then one
+/// optimizer step. No contributions leave everything standing.
+pub fn merge(
+    config: &OptimizerConfig,
+    weights: &Weights,
+    state: &OptimizerState,
+    contributions: &[Contribution],
+) -> Result<(Weights, OptimizerState), MergeError> {
+    let mut ordered: Vec<&Contribution> = contributions.iter().collect();
+    ordered.sort_by_key(|contribution| contribution.uid);
+    check(weights, &ordered)?;
+    if ordered.is_empty() {
+        return Ok((weights.clone(), state.clone()));
+    }
+    let mut mean = average(weights, &ordered);
+    let (mut values, mut state) = (weights.values().to_vec(), state.clone());
+    state.apply(config, weights.layout(), &mut values, &mut mean);
+    if !values.iter().all(|value| value.is_finite()) {
+        return Err(MergeError::Diverged { stage: weights.stage() });
+    }
+    Ok((weights.replaced(values), state))
+}
+
+fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
+    if ordered.len() > MAX_CONTRIBUTIONS {
+        return Err(MergeError::TooMany { found: ordered.len() });
+    }
+    if let Some(pair) = ordered.windows(2).find(|pair| pair[0].uid == pair[1].uid) {
+        return Err(MergeError::Twice { uid: pair[0].uid });
+    }
+    for Contribution { uid, gradients } in ordered {
+        let uid = *uid;
+        if gradients.stage() != weights.stage() || gradients.layout() != weights.layout() {
+            return Err(MergeError::Foreign { uid, stage: weights.stage(), found: gradients.stage() });
+        }
+        if gradients.tokens() == 0 {
+            return Err(MergeError::NoTokens { uid });
+        }
+        let spoiled = gradients
+            .layout()
+            .parameters()
+            .iter()
+            .find(|parameter| !gradients.values()[parameter.range.clone()].iter().all(|value| value.is_finite()));
+        if let Some(parameter) = spoiled {
+            return Err(MergeError::NotFinite { uid, parameter: parameter.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The clipped, token-weighted mean gradient.
+fn average(weights: &Weights, ordered: &[&Contribution]) -> Vec<f32> {
+    let mut mean = vec![0.0f32; weights.layout().len()];
+    let all_tokens: f64 = ordered.iter().map(|contribution| contribution.gradients.tokens() as f64).sum();
+    for parameter in weights.layout().parameters() {
+        let norms: Vec<f64> = ordered
+            .iter()
+            .map(|contribution| {
+                let sum = &contribution.gradients.values()[parameter.range.clone()];
+                square_sum(sum).sqrt() / contribution.gradients.tokens() as f64
+            })
+            .collect();
+        let mut sorted = norms.clone();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted[(sorted.len() - 1) / 2];
+        for (contribution, &norm) in ordered.iter().zip(&norms) {
+            let clip = if norm > median { median / norm } else { 1.0 };
+            // (sum / tokens) · (tokens / all tokens) · clip
+            let factor = (clip / all_tokens) as f32;
+            let sum = &contribution.gradients.values()[parameter.range.clone()];
+            for (mean, sum) in mean[parameter.range.clone()].iter_mut().zip(sum) {
+                *mean += sum * factor;
+            }
+        }
+    }
+    mean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::ModelConfig, ops::oracle::pseudo_random};
+
+    const STAGE: StageIndex = StageIndex(2);
+
+    fn contribution(uid: u16, tokens: u64, scale: f32) -> Contribution {
+        let config = ModelConfig::small();
+        let length = config.layout(STAGE).unwrap().len();
+        let values = pseudo_random(u64::from(uid), length).iter().map(|v| v * scale).collect();
+        Contribution { uid, gradients: Gradients::from_values(&config, STAGE, tokens, values).unwrap() }
+    }
+
+    fn start() -> (Weights, OptimizerState) {
+        let weights = Weights::initial(&ModelConfig::small(), STAGE, &[1; 32]).unwrap();
+        let state = OptimizerState::new(weights.layout());
+        (weights, state)
+    }
+
+    #[test]
+    fn order_of_arrival_does_not_matter_and_nothing_changes_nothing() {
+        let (weights, state) = start();
+        let config = OptimizerConfig::default();
+        let mut list = vec![contribution(3, 100, 1.0), contribution(9, 70, 2.0), contribution(4, 130, 0.5)];
+        let (theta, moved) = merge(&config, &weights, &state, &list).unwrap();
+        list.rotate_left(1);
+        let (again, moved_again) = merge(&config, &weights, &state, &list).unwrap();
+        assert_eq!((theta.hash(), moved.hash()), (again.hash(), moved_again.hash()));
+        assert_ne!(theta.hash(), weights.hash());
+        let (still, state_still) = merge(&config, &weights, &state, &[]).unwrap();
+        assert_eq!((still.hash(), state_still.hash()), (weights.hash(), state.hash()));
+    }
+
+    #[test]
+    fn an_inflated_contribution_weighs_no_more_than_the_median() {
+        let (weights, _) = start();
+        let honest = [contribution(1, 100, 100.0), contribution(2, 100, 110.0), contribution(3, 100, 120.0)];
+        let inflated = [honest[0].clone(), honest[1].clone(), contribution(3, 100, 1e9)];
+        let mean = |list: &[Contribution]| average(&weights, &list.iter().collect::<Vec<_>>());
+        let (plain, attacked) = (mean(&honest), mean(&inflated));
+        let ratio = square_sum(&attacked).sqrt() / square_sum(&plain).sqrt();
+        assert!((0.9..1.1).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn equal_parts_average_to_the_whole() {
+        let (weights, _) = start();
+        let one = contribution(1, 60, 3.0);
+        let same = Contribution { uid: 2, ..one.clone() };
+        let alone = average(&weights, &[&one]);
+        let both = average(&weights, &[&one, &same]);
+        assert!(alone.iter().zip(&both).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
+    }
+
+    #[test]
+    fn what_must_not_enter_is_named() {
+        let (weights, state) = start();
+        let refuse = |list: &[Contribution]| merge(&OptimizerConfig::default(), &weights, &state, list).unwrap_err();
+        let one = contribution(5, 10, 1.0);
+        assert_eq!(refuse(&[one.clone(), one.clone()]), MergeError::Twice { uid: 5 });
+        let mut spoiled = one.clone();
+        spoiled.gradients.values_mut()[0] = f32::NAN;
+        assert!(matches!(refuse(&[spoiled]), MergeError::NotFinite { uid: 5, .. }));
+        assert_eq!(refuse(&[contribution(5, 0, 1.0)]), MergeError::NoTokens { uid: 5 });
+        let foreign =
+            Contribution { uid: 5, gradients: Gradients::zero(&ModelConfig::small(), StageIndex(0)).unwrap() };
+        assert!(matches!(refuse(&[foreign]), MergeError::Foreign { uid: 5, found: StageIndex(0), .. }));
+    }
+}

@@ -1,0 +1,117 @@
+//! One transformer layer: attention and SwiGLU, each behind an RMSNorm and around a residual.
+
+use std::ops::Range;
+
+use super::{
+    config::ModelConfig,
+    layout::{Layout, ParameterKind},
+};
+use crate::ops::{
+    attention::{self, Attended, Rotary, Shape},
+    linear, rms_norm,
+    rms_norm::Normed,
+    silu,
+};
+
+/// Where a layer's parameters lie in the stage's flat vector.
+pub(super) struct Block {
+    attention_norm: Range<usize>,
+    qkv: Range<usize>,
+    out: Range<usize>,
+    ffn_norm: Range<usize>,
+    gate_up: Range<usize>,
+    down: Range<usize>,
+    width: usize,
+    ffn: usize,
+}
+
+/// What a layer keeps for its way back.
+pub(super) struct SavedBlock {
+    x: Vec<f32>,
+    attention_input: Normed,
+    attended: Attended,
+    h: Vec<f32>,
+    ffn_input: Normed,
+    gate_up: Vec<f32>,
+    gated: Vec<f32>,
+}
+
+impl Block {
+    /// `layer` counts through the whole model.
+    pub(super) fn new(config: &ModelConfig, layer: usize, layout: &mut Layout) -> Self {
+        let (d, ffn) = (config.d_model, config.ffn);
+        let layers: usize = config.layers_per_stage.iter().sum();
+        let into = super::plan::fan_in_deviation(d);
+        // What writes to the residual stream starts smaller, so that its variance does not grow with depth.
+        let back = |inputs| super::plan::fan_in_deviation(inputs) / (2.0 * layers as f32).sqrt();
+        let mut push = |name: &str, shape: &[usize], kind, deviation| {
+            layout.push(format!("model.layers.{layer}.{name}.weight"), shape, kind, deviation)
+        };
+        Self {
+            attention_norm: push("input_layernorm", &[d], ParameterKind::Gain, None),
+            qkv: push("self_attn.qkv_proj", &[3 * d, d], ParameterKind::Matrix, Some(into)),
+            out: push("self_attn.o_proj", &[d, d], ParameterKind::Matrix, Some(back(d))),
+            ffn_norm: push("post_attention_layernorm", &[d], ParameterKind::Gain, None),
+            gate_up: push("mlp.gate_up_proj", &[2 * ffn, d], ParameterKind::Matrix, Some(into)),
+            down: push("mlp.down_proj", &[d, ffn], ParameterKind::Matrix, Some(back(ffn))),
+            width: d,
+            ffn,
+        }
+    }
+
+    /// x: [n, d_model] → [n, d_model].
+    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>, shape: Shape, rotary: &Rotary) -> (Vec<f32>, SavedBlock) {
+        let of = |range: &Range<usize>| &theta[range.clone()];
+        let attention_input = rms_norm::forward(&x, of(&self.attention_norm));
+        let qkv = linear::forward(&attention_input.y, of(&self.qkv), self.width);
+        let attended = attention::forward(&qkv, shape, rotary);
+        let mut h = x.clone();
+        linear::forward_add(&attended.output, of(&self.out), self.width, &mut h);
+
+        let ffn_input = rms_norm::forward(&h, of(&self.ffn_norm));
+        let gate_up = linear::forward(&ffn_input.y, of(&self.gate_up), self.width);
+        let gated = silu::gated_forward(&gate_up, self.ffn);
+        let mut y = h.clone();
+        linear::forward_add(&gated, of(&self.down), self.ffn, &mut y);
+        (y, SavedBlock { x, attention_input, attended, h, ffn_input, gate_up, gated })
+    }
+
+    /// Adds to the parameters' gradients and turns dy into dx.
+    pub(super) fn backward(
+        &self,
+        theta: &[f32],
+        saved: &SavedBlock,
+        dy: Vec<f32>,
+        shape: Shape,
+        rotary: &Rotary,
+        d_theta: &mut [f32],
+    ) -> Vec<f32> {
+        let of = |range: &Range<usize>| &theta[range.clone()];
+        let mut d = dy;
+        let d_gated = linear::backward(&d, &saved.gated, of(&self.down), self.ffn, &mut d_theta[self.down.clone()]);
+        let d_gate_up = silu::gated_backward(&d_gated, &saved.gate_up, self.ffn);
+        let d_input = linear::backward(
+            &d_gate_up,
+            &saved.ffn_input.y,
+            of(&self.gate_up),
+            self.width,
+            &mut d_theta[self.gate_up.clone()],
+        );
+        let d_gain = &mut d_theta[self.ffn_norm.clone()];
+        rms_norm::backward(&d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);
+
+        let d_out = &mut d_theta[self.out.clone()];
+        let d_attended = linear::backward(&d, &saved.attended.output, of(&self.out), self.width, d_out);
+        let d_qkv = attention::backward(&d_attended, &saved.attended, shape, rotary);
+        let d_input = linear::backward(
+            &d_qkv,
+            &saved.attention_input.y,
+            of(&self.qkv),
+            self.width,
+            &mut d_theta[self.qkv.clone()],
+        );
+        let d_gain = &mut d_theta[self.attention_norm.clone()];
+        rms_norm::backward(&d_input, &saved.x, &saved.attention_input, of(&self.attention_norm), &mut d, d_gain);
+        d
+    }
+}

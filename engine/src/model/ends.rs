@@ -1,0 +1,86 @@
+//! The two ends of the model: tokens in, logits and loss out.
+
+use std::ops::Range;
+
+use super::{
+    config::ModelConfig,
+    layout::{Layout, ParameterKind},
+    plan::{EMBEDDING_DEVIATION, HEAD_DEVIATION},
+};
+use crate::ops::{cross_entropy, embedding, linear, rms_norm, rms_norm::Normed};
+
+/// Token embedding of the first stage.
+pub(super) struct Embedding {
+    table: Range<usize>,
+    width: usize,
+}
+
+impl Embedding {
+    pub(super) fn new(config: &ModelConfig, layout: &mut Layout) -> Self {
+        let table = layout.push(
+            "model.embed_tokens.weight".into(),
+            &[config.vocab, config.d_model],
+            ParameterKind::Embedding,
+            Some(EMBEDDING_DEVIATION),
+        );
+        Self { table, width: config.d_model }
+    }
+
+    pub(super) fn forward(&self, theta: &[f32], ids: impl Iterator<Item = u8>, tokens: usize) -> Vec<f32> {
+        let mut x = vec![0.0; tokens * self.width];
+        embedding::forward_add(&theta[self.table.clone()], ids, self.width, &mut x);
+        x
+    }
+
+    pub(super) fn backward(&self, dx: &[f32], ids: impl Iterator<Item = u8>, d_theta: &mut [f32]) {
+        embedding::backward(dx, ids, self.width, &mut d_theta[self.table.clone()]);
+    }
+}
+
+/// Final norm and output matrix of the last stage.
+pub(super) struct Head {
+    norm: Range<usize>,
+    matrix: Range<usize>,
+    width: usize,
+    vocab: usize,
+}
+
+pub(super) struct SavedHead {
+    x: Vec<f32>,
+    normed: Normed,
+    /// Of the loss sum.
+    d_logits: Vec<f32>,
+}
+
+impl Head {
+    pub(super) fn new(config: &ModelConfig, layout: &mut Layout) -> Self {
+        let (width, vocab) = (config.d_model, config.vocab);
+        let norm = layout.push("model.norm.weight".into(), &[width], ParameterKind::Gain, None);
+        let matrix = layout.push("lm_head.weight".into(), &[vocab, width], ParameterKind::Head, Some(HEAD_DEVIATION));
+        Self { norm, matrix, width, vocab }
+    }
+
+    /// x: [n, d_model] → [n, vocab].
+    pub(super) fn logits(&self, theta: &[f32], x: &[f32]) -> Vec<f32> {
+        let normed = rms_norm::forward(x, &theta[self.norm.clone()]);
+        linear::forward(&normed.y, &theta[self.matrix.clone()], self.width)
+    }
+
+    /// The loss sum in nats.
+    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>, targets: impl Iterator<Item = u8>) -> (f64, SavedHead) {
+        let normed = rms_norm::forward(&x, &theta[self.norm.clone()]);
+        let mut d_logits = linear::forward(&normed.y, &theta[self.matrix.clone()], self.width);
+        let loss = cross_entropy::forward(&mut d_logits, targets, self.vocab);
+        (loss, SavedHead { x, normed, d_logits })
+    }
+
+    pub(super) fn backward(&self, theta: &[f32], saved: &SavedHead, d_theta: &mut [f32]) -> Vec<f32> {
+        let (norm, matrix) = (self.norm.clone(), self.matrix.clone());
+        let weights = &theta[matrix.clone()];
+        let d_normed = linear::backward(&saved.d_logits, &saved.normed.y, weights, self.width, &mut d_theta[matrix]);
+        let mut dx = vec![0.0; saved.x.len()];
+        let gain = &theta[norm.clone()];
+        rms_norm::backward(&d_normed, &saved.x, &saved.normed, gain, &mut dx, &mut d_theta[norm]);
+        dx
+    }
+}

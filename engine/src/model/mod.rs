@@ -1,0 +1,17 @@
+//! The model: its shape, its parameters, and the computation of one stage.
+
+mod block;
+mod bottleneck;
+mod config;
+mod ends;
+mod layout;
+mod plan;
+mod weights;
+
+pub use config::{
+    Bottleneck, ConfigError, MAX_CONTEXT_TOKENS, MAX_D_MODEL, MAX_FFN, MAX_LAYERS_PER_STAGE, MAX_STAGE_PARAMETERS,
+    MAX_STAGES, ModelConfig, StageIndex,
+};
+pub use layout::{Layout, Parameter, ParameterKind};
+pub(crate) use plan::{Passed, Saved, StagePlan};
+pub use weights::{Gradients, Weights, WeightsError};

@@ -1,0 +1,50 @@
+//! Softmax cross-entropy against the next byte.
+
+use super::lanes::{exp, max, sum, vectorized};
+
+/// Turns logits [n, vocab] into the gradient of the loss *sum* in place (probabilities, one less at the target) and
+/// returns that sum in nats.
+pub(crate) fn forward(logits: &mut [f32], targets: impl Iterator<Item = u8>, vocab: usize) -> f64 {
+    let mut loss = 0.0;
+    for (row, target) in logits.chunks_exact_mut(vocab).zip(targets) {
+        let target = usize::from(target);
+        let (target_logit, highest, total) = vectorized(|| {
+            let (target_logit, highest) = (row[target], max(row));
+            for value in row.iter_mut() {
+                *value = exp(*value - highest);
+            }
+            let total = sum(row);
+            let scale = 1.0 / total;
+            for value in row.iter_mut() {
+                *value *= scale;
+            }
+            (target_logit, highest, total)
+        });
+        row[target] -= 1.0;
+        loss += f64::from(total).ln() - (f64::from(target_logit) - f64::from(highest));
+    }
+    loss
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::{Oracle, pseudo_random};
+    use candle_core::{Device, Tensor};
+
+    #[test]
+    fn agrees_with_autograd() {
+        let (n, vocab) = (11, 256);
+        let logits: Vec<f32> = pseudo_random(1, n * vocab).iter().map(|x| x * 9.0).collect();
+        let targets: Vec<u8> = (0..n as u8).map(|i| i * 23).collect();
+        let ids = Tensor::new(targets.iter().map(|&t| u32::from(t)).collect::<Vec<_>>(), &Device::Cpu).unwrap();
+        let oracle = Oracle::new(&[(&logits, &[n, vocab])]);
+        let (losses, gradients) = oracle.run(&vec![1.0; n], |v| {
+            let log_sum = v[0].exp()?.sum(1)?.log()?;
+            log_sum - v[0].gather(&ids.unsqueeze(1)?, 1)?.squeeze(1)?
+        });
+        let mut d = logits.clone();
+        let loss = super::forward(&mut d, targets.into_iter(), vocab);
+        assert!((loss - losses.iter().sum::<f64>()).abs() < 1e-4);
+        oracle.assert_close("dlogits", &d, &gradients[0]);
+    }
+}

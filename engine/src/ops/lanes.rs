@@ -1,0 +1,158 @@
+//! Elementwise arithmetic for all operations: run-time choice of the instruction set, sums in fixed lanes, exp.
+
+/// Partial sums kept side by side; fixed, so that a sum does not depend on the register width.
+const LANES: usize = 16;
+
+/// Runs a closure compiled for the widest vectors this processor has (AVX-512, AVX2, NEON). What it calls must be
+/// `#[inline(always)]` to be compiled along.
+#[inline(always)]
+pub(crate) fn vectorized<R>(closure: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(closure)
+}
+
+#[inline(always)]
+fn reduce(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// Σ a·b.
+#[inline(always)]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_blocks.remainder(), b_blocks.remainder());
+    for (a, b) in a_blocks.zip(b_blocks) {
+        for i in 0..LANES {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    for i in 0..a_rest.len().min(b_rest.len()) {
+        lanes[i] += a_rest[i] * b_rest[i];
+    }
+    reduce(lanes)
+}
+
+/// Σ a·b·c.
+#[inline(always)]
+pub(crate) fn dot3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (a_blocks, b_blocks, c_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES), c.chunks_exact(LANES));
+    let (a_rest, b_rest, c_rest) = (a_blocks.remainder(), b_blocks.remainder(), c_blocks.remainder());
+    for ((a, b), c) in a_blocks.zip(b_blocks).zip(c_blocks) {
+        for i in 0..LANES {
+            lanes[i] += a[i] * b[i] * c[i];
+        }
+    }
+    for i in 0..a_rest.len().min(b_rest.len()).min(c_rest.len()) {
+        lanes[i] += a_rest[i] * b_rest[i] * c_rest[i];
+    }
+    reduce(lanes)
+}
+
+/// Σ a.
+#[inline(always)]
+pub(crate) fn sum(a: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let blocks = a.chunks_exact(LANES);
+    let rest = blocks.remainder();
+    for block in blocks {
+        for i in 0..LANES {
+            lanes[i] += block[i];
+        }
+    }
+    for i in 0..rest.len() {
+        lanes[i] += rest[i];
+    }
+    reduce(lanes)
+}
+
+/// The largest value, −∞ for none.
+#[inline(always)]
+pub(crate) fn max(a: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let blocks = a.chunks_exact(LANES);
+    let rest = blocks.remainder();
+    for block in blocks {
+        for i in 0..LANES {
+            lanes[i] = if block[i] > lanes[i] { block[i] } else { lanes[i] };
+        }
+    }
+    for i in 0..rest.len() {
+        lanes[i] = if rest[i] > lanes[i] { rest[i] } else { lanes[i] };
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+}
+
+/// e^x to about one unit in the last place: x = n·ln 2 + r, a polynomial in r, then n into the exponent. Beyond ±87 it
+/// saturates (to 1.6e-38 and 6e37). Plain multiplications and additions, so the compiler vectorises it and every machine agrees.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding 1.5·2^23 rounds to an integer and leaves that integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let x = x.clamp(-87.0, 87.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let value = p * (r * r) + r + 1.0;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    value * f32::from_bits(exponent)
+}
+
+/// 1 / (1 + e^−x).
+#[inline(always)]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// y += x.
+pub(crate) fn add_assign(y: &mut [f32], x: &[f32]) {
+    vectorized(|| {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += x;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_exact_to_two_units_in_the_last_place() {
+        for i in -8700..=8700 {
+            let x = i as f32 * 0.01;
+            let exact = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - exact).abs() / exact;
+            assert!(error < 2.5e-7, "exp({x}) is off by {error}");
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(-1e30) < 2e-38 && exp(1e30).is_finite());
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn sums_do_not_depend_on_the_instruction_set() {
+        let a: Vec<f32> = (0..1003).map(|i| ((i * 7919) % 1000) as f32 * 0.001 - 0.5).collect();
+        let b: Vec<f32> = a.iter().rev().copied().collect();
+        assert_eq!(vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
+        assert_eq!(vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
+        let exps = |xs: &[f32]| xs.iter().map(|&x| exp(x).to_bits()).collect::<Vec<_>>();
+        assert_eq!(vectorized(|| exps(&a)), exps(&a));
+        assert_eq!(max(&a), a.iter().copied().fold(f32::MIN, f32::max));
+    }
+}

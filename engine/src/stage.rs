@@ -1,0 +1,430 @@
+//! One stage of the model at work: forward and backward of many microbatches, gradients accumulated.
+//!
+//! To Candle a stage is one differentiable operation from (incoming z, θ) to outgoing z or loss, and a microbatch in flight is
+//! a small graph around it. Inside, the pass runs on flat buffers (`model::plan`). The gradient of θ does not go through
+//! Candle's gradient store, which would copy it three times per microbatch: it is added where it accumulates.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    boundary::BoundaryTensor,
+    model::{ConfigError, Gradients, ModelConfig, Passed, Saved, StageIndex, StagePlan, Weights},
+    tokens::{TokenBatch, TokensError},
+};
+
+/// A microbatch within a window, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MicrobatchId(pub u64);
+
+impl std::fmt::Display for MicrobatchId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a forward pass ends in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StageOutput {
+    /// What the next stage starts from.
+    Boundary(BoundaryTensor),
+    /// The last stage's result. Its backward pass can start at once.
+    Loss {
+        /// Sum over the tokens, in nats.
+        loss_sum: f64,
+        /// How many tokens.
+        tokens: u64,
+    },
+}
+
+/// Why a stage refused.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StageError {
+    /// The model's shape.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// Weights of another stage or model.
+    #[error("weights of stage {found} with {found_parameters} parameters given to stage {stage} with {parameters}")]
+    ForeignWeights {
+        /// This stage.
+        stage: StageIndex,
+        /// Its parameters.
+        parameters: usize,
+        /// The stage they belong to.
+        found: StageIndex,
+        /// How many they are.
+        found_parameters: usize,
+    },
+    /// As many microbatches in flight as allowed.
+    #[error("stage {stage} has {limit} microbatches in flight already: finish or drop one first")]
+    Full {
+        /// This stage.
+        stage: StageIndex,
+        /// The limit.
+        limit: usize,
+    },
+    /// Forward twice.
+    #[error("microbatch {id} is in flight in stage {stage} already")]
+    AlreadyInFlight {
+        /// The microbatch.
+        id: MicrobatchId,
+        /// This stage.
+        stage: StageIndex,
+    },
+    /// Backward without forward, or after drop.
+    #[error("microbatch {id} is not in flight in stage {stage}")]
+    NotInFlight {
+        /// The microbatch.
+        id: MicrobatchId,
+        /// This stage.
+        stage: StageIndex,
+    },
+    /// A tensor of the wrong shape, or one missing or superfluous.
+    #[error("stage {stage}, {what}: expected {expected_rows} × {expected_width}, got {found_rows} × {found_width}")]
+    WrongShape {
+        /// This stage.
+        stage: StageIndex,
+        /// Which tensor.
+        what: &'static str,
+        /// Rows expected.
+        expected_rows: usize,
+        /// Width expected; 0: no tensor.
+        expected_width: usize,
+        /// Rows found.
+        found_rows: usize,
+        /// Width found; 0: no tensor.
+        found_width: usize,
+    },
+    /// Weights stand still while microbatches are in flight.
+    #[error("stage {stage} has {in_flight} microbatches in flight: finish or drop them before new weights")]
+    NotDrained {
+        /// This stage.
+        stage: StageIndex,
+        /// How many.
+        in_flight: usize,
+    },
+    /// Weights stand still until their gradients are taken.
+    #[error("stage {stage} holds gradients of {tokens} tokens: take them before new weights")]
+    GradientsPending {
+        /// This stage.
+        stage: StageIndex,
+        /// Tokens summed.
+        tokens: u64,
+    },
+    /// The tensor library failed.
+    #[error("tensor library: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+struct InFlight {
+    incoming: Option<Var>,
+    outgoing: Tensor,
+}
+
+/// One stage with its weights of the moment. See the module's text; not `Sync` in spirit: one owner, one thread.
+pub struct Stage {
+    plan: Arc<StagePlan>,
+    theta: Var,
+    limit: usize,
+    layers: usize,
+    in_flight: BTreeMap<MicrobatchId, InFlight>,
+    gradients: Arc<Mutex<Gradients>>,
+}
+
+impl Stage {
+    /// A stage that holds at most `max_in_flight` microbatches between their forward and their backward pass; each keeps
+    /// its intermediate results in memory (about 4·(9·d_model + 3·ffn) bytes per token and layer, and the logits in the
+    /// last stage).
+    pub fn new(
+        config: &ModelConfig,
+        stage: StageIndex,
+        weights: &Weights,
+        max_in_flight: usize,
+    ) -> Result<Self, StageError> {
+        let plan = Arc::new(StagePlan::new(config, stage)?);
+        let theta = theta(&plan, weights)?;
+        let gradients = Arc::new(Mutex::new(Gradients::zero_with(stage, plan.layout())));
+        let layers = config.layers_per_stage[stage.as_usize()];
+        Ok(Self { plan, theta, limit: max_in_flight, layers, in_flight: BTreeMap::new(), gradients })
+    }
+
+    /// Which stage this is.
+    pub fn index(&self) -> StageIndex {
+        self.plan.stage()
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &ModelConfig {
+        self.plan.config()
+    }
+
+    /// Microbatches between forward and backward.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// From now on runs only the first `layers` layers of the stage; the rest pass their input through. What a neuron
+    /// that saves itself work does: for adversaries and ablations, no honest neuron calls it.
+    pub fn skip_layers_after(&mut self, layers: usize) {
+        self.layers = layers;
+    }
+
+    /// Forward pass of a microbatch. `incoming` is the z of the stage before, none in the first stage. The tensors on
+    /// both sides are [tokens, boundary width].
+    pub fn forward(
+        &mut self,
+        id: MicrobatchId,
+        tokens: &TokenBatch,
+        incoming: Option<&BoundaryTensor>,
+    ) -> Result<StageOutput, StageError> {
+        let stage = self.index();
+        if self.in_flight.contains_key(&id) {
+            return Err(StageError::AlreadyInFlight { id, stage });
+        }
+        if self.in_flight.len() >= self.limit {
+            return Err(StageError::Full { stage, limit: self.limit });
+        }
+        tokens.check(self.config())?;
+        self.check_shape("incoming z", tokens.tokens(), self.config().incoming_width(stage), incoming)?;
+
+        let rows = tokens.tokens();
+        let (incoming, z) = match incoming {
+            Some(z) => {
+                let variable = Var::from_tensor(&z.to_tensor()?)?;
+                let tensor = variable.as_tensor().clone();
+                (Some(variable), tensor)
+            }
+            None => (None, nothing(rows)?),
+        };
+        let (outgoing, loss_sum) = self.apply(tokens, &z)?;
+        let output = match loss_sum {
+            Some(loss_sum) => StageOutput::Loss { loss_sum, tokens: rows as u64 },
+            None => StageOutput::Boundary(BoundaryTensor::from_tensor(&outgoing)?),
+        };
+        self.in_flight.insert(id, InFlight { incoming, outgoing });
+        Ok(output)
+    }
+
+    /// Backward pass of a microbatch in flight, which ends its stay. `gradient` is that of the outgoing z, none in the
+    /// last stage; returned is that of the incoming z, none in the first stage. The gradients of the weights are added
+    /// to the stage's sum. A refused tensor leaves the microbatch in flight.
+    pub fn backward(
+        &mut self,
+        id: MicrobatchId,
+        gradient: Option<&BoundaryTensor>,
+    ) -> Result<Option<BoundaryTensor>, StageError> {
+        let stage = self.index();
+        let pass = self.in_flight.get(&id).ok_or(StageError::NotInFlight { id, stage })?;
+        let rows = if self.config().is_last(stage) { 0 } else { pass.outgoing.dim(0)? };
+        self.check_shape("gradient of the outgoing z", rows, self.config().outgoing_width(stage), gradient)?;
+        let pass = self.in_flight.remove(&id).ok_or(StageError::NotInFlight { id, stage })?;
+        let store = match gradient {
+            Some(gradient) => pass.outgoing.apply_op1(Seed(gradient.to_tensor()?))?.backward()?,
+            None => pass.outgoing.backward()?,
+        };
+        match &pass.incoming {
+            Some(incoming) => {
+                // A boundary of width 0 carries no gradient, yet its (empty) tensor belongs on the way back.
+                let gradient = store.get(incoming).unwrap_or(incoming.as_tensor());
+                Ok(Some(BoundaryTensor::from_tensor(gradient)?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Forgets a microbatch in flight; says whether there was one. Its gradients are not counted.
+    pub fn drop_microbatch(&mut self, id: MicrobatchId) -> bool {
+        self.in_flight.remove(&id).is_some()
+    }
+
+    /// Forgets all microbatches in flight and says how many there were.
+    pub fn drop_all(&mut self) -> usize {
+        let dropped = self.in_flight.len();
+        self.in_flight.clear();
+        dropped
+    }
+
+    /// The gradients summed since the last call, in the order of the backward passes; the sum starts anew.
+    pub fn take_gradients(&mut self) -> Gradients {
+        let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let empty = Gradients::zero_with(self.plan.stage(), self.plan.layout());
+        std::mem::replace(&mut *sum, empty)
+    }
+
+    /// Tokens in the sum of gradients.
+    pub fn accumulated_tokens(&self) -> u64 {
+        self.gradients.lock().unwrap_or_else(PoisonError::into_inner).tokens()
+    }
+
+    /// The weights of the next window. All microbatches must have left and the gradients been taken: a gradient is a
+    /// function of one θ.
+    pub fn set_weights(&mut self, weights: &Weights) -> Result<(), StageError> {
+        let stage = self.index();
+        if !self.in_flight.is_empty() {
+            return Err(StageError::NotDrained { stage, in_flight: self.in_flight.len() });
+        }
+        match self.accumulated_tokens() {
+            0 => self.theta = theta(&self.plan, weights)?,
+            tokens => return Err(StageError::GradientsPending { stage, tokens }),
+        }
+        Ok(())
+    }
+
+    /// Adds this stage to a Candle graph: from z, without a copy or a cut, to the outgoing z or the loss. Where
+    /// several stages stand in one graph, one backward pass walks through all of them.
+    pub(crate) fn apply(&self, tokens: &TokenBatch, z: &Tensor) -> Result<(Tensor, Option<f64>), StageError> {
+        let loss_sum = Arc::new(Mutex::new(None));
+        let function = StageFunction {
+            plan: Arc::clone(&self.plan),
+            tokens: tokens.clone(),
+            layers: self.layers,
+            saved: Mutex::new(None),
+            loss_sum: Arc::clone(&loss_sum),
+            gradients: Arc::clone(&self.gradients),
+        };
+        let outgoing = z.apply_op2(self.theta.as_tensor(), function)?;
+        let loss_sum = *loss_sum.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((outgoing, loss_sum))
+    }
+
+    /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
+    pub(crate) fn logits(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Option<Vec<f32>>, StageError> {
+        Ok(self.plan.logits(&values(self.theta.as_tensor())?, tokens, &values(z)?))
+    }
+
+    fn check_shape(
+        &self,
+        what: &'static str,
+        rows: usize,
+        width: usize,
+        tensor: Option<&BoundaryTensor>,
+    ) -> Result<(), StageError> {
+        let stage = self.index();
+        let needed = match what {
+            "incoming z" => !self.config().is_first(stage),
+            _ => !self.config().is_last(stage),
+        };
+        let (found_rows, found_width) = tensor.map_or((0, 0), |tensor| (tensor.rows(), tensor.width()));
+        if needed == tensor.is_some() && (!needed || (found_rows, found_width) == (rows, width)) {
+            return Ok(());
+        }
+        let (expected_rows, expected_width) = if needed { (rows, width) } else { (0, 0) };
+        Err(StageError::WrongShape { stage, what, expected_rows, expected_width, found_rows, found_width })
+    }
+}
+
+/// What the first stage receives: a tensor of width 0.
+pub(crate) fn nothing(rows: usize) -> candle_core::Result<Tensor> {
+    Tensor::zeros((rows, 0), DType::F32, &Device::Cpu)
+}
+
+fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
+    if weights.stage() != plan.stage() || *weights.layout() != *plan.layout() {
+        return Err(StageError::ForeignWeights {
+            stage: plan.stage(),
+            parameters: plan.layout().len(),
+            found: weights.stage(),
+            found_parameters: weights.layout().len(),
+        });
+    }
+    Ok(Var::from_slice(weights.values(), weights.values().len(), &Device::Cpu)?)
+}
+
+/// The stage as Candle sees it: (z [n, width], θ [parameters]) → z' [n, width'], or the loss sum as a scalar.
+struct StageFunction {
+    plan: Arc<StagePlan>,
+    tokens: TokenBatch,
+    layers: usize,
+    saved: Mutex<Option<Saved>>,
+    /// The loss in f64; the graph's scalar is its rounding.
+    loss_sum: Arc<Mutex<Option<f64>>>,
+    gradients: Arc<Mutex<Gradients>>,
+}
+
+/// The values of a tensor that lies in one piece.
+fn slice<'a>(storage: &'a CpuStorage, layout: &TensorLayout) -> candle_core::Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("a stage's tensors are contiguous"),
+    }
+}
+
+fn values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
+    tensor.flatten_all()?.to_vec1()
+}
+
+impl CustomOp2 for StageFunction {
+    fn name(&self) -> &'static str {
+        "stage"
+    }
+
+    fn cpu_fwd(
+        &self,
+        z: &CpuStorage,
+        z_layout: &TensorLayout,
+        theta: &CpuStorage,
+        theta_layout: &TensorLayout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (z, theta) = (slice(z, z_layout)?, slice(theta, theta_layout)?);
+        let (passed, saved) = self.plan.forward(theta, &self.tokens, z, self.layers);
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
+        match passed {
+            Passed::Boundary(values) => {
+                let width = self.plan.config().outgoing_width(self.plan.stage());
+                Ok((CpuStorage::F32(values), Shape::from((self.tokens.tokens(), width))))
+            }
+            Passed::Loss(loss) => {
+                *self.loss_sum.lock().unwrap_or_else(PoisonError::into_inner) = Some(loss);
+                Ok((CpuStorage::F32(vec![loss as f32]), Shape::from(())))
+            }
+        }
+    }
+
+    fn bwd(
+        &self,
+        z: &Tensor,
+        theta: &Tensor,
+        _result: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let Some(saved) = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            candle_core::bail!("a stage walks back once per forward pass");
+        };
+        let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let (storage, layout) = theta.storage_and_layout();
+        let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("weights lie on the CPU") };
+        let theta = slice(storage, layout)?;
+        let dz = self.plan.backward(theta, &self.tokens, saved, values(gradient)?, sum.values_mut());
+        sum.count_tokens(self.tokens.tokens() as u64);
+        // Of width 0 too: Candle must find a gradient at every node on its way.
+        Ok((Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?), None))
+    }
+}
+
+/// Starts a backward pass from a given gradient: forward 0, backward the gradient. (Candle itself starts from ones.)
+struct Seed(Tensor);
+
+impl CustomOp1 for Seed {
+    fn name(&self) -> &'static str {
+        "seed"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &TensorLayout) -> candle_core::Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        Ok(Some(self.0.clone()))
+    }
+}

@@ -1,0 +1,144 @@
+//! The tokens of a microbatch.
+
+use thiserror::Error;
+
+use crate::model::ModelConfig;
+
+/// Most sequences in one microbatch.
+pub const MAX_BATCH_SEQUENCES: usize = 4096;
+/// Most tokens in one microbatch.
+pub const MAX_MICROBATCH_TOKENS: usize = 1 << 20;
+
+/// `batch` sequences of `context + 1` bytes: the model reads the first `context` of each and predicts the last `context`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenBatch {
+    batch: usize,
+    context: usize,
+    ids: Vec<u8>,
+}
+
+/// Why tokens were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TokensError {
+    /// Too many or too few sequences or tokens.
+    #[error(
+        "a microbatch of {batch} sequences of {context} tokens: needs 1..={MAX_BATCH_SEQUENCES} sequences, at least 2 tokens each and at most {MAX_MICROBATCH_TOKENS} together"
+    )]
+    Size {
+        /// Sequences.
+        batch: usize,
+        /// Tokens of each.
+        context: usize,
+    },
+    /// Not `batch · (context + 1)` of them.
+    #[error("a microbatch of {batch} sequences of {context} tokens and a target needs {} bytes, got {found}", batch * (context + 1))]
+    Length {
+        /// Sequences.
+        batch: usize,
+        /// Tokens of each.
+        context: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// Longer than the model's context.
+    #[error("sequences of {context} tokens exceed the model's context of {limit}")]
+    Context {
+        /// Tokens of a sequence.
+        context: usize,
+        /// The model's.
+        limit: usize,
+    },
+    /// A token the model does not know.
+    #[error("token {id} is outside the model's vocabulary of {vocab}")]
+    Vocabulary {
+        /// The token.
+        id: u8,
+        /// Size of the vocabulary.
+        vocab: usize,
+    },
+}
+
+impl TokenBatch {
+    /// Checks the size and takes the bytes.
+    pub fn new(batch: usize, context: usize, ids: Vec<u8>) -> Result<Self, TokensError> {
+        Self::check_size(batch, context)?;
+        if ids.len() != batch * (context + 1) {
+            return Err(TokensError::Length { batch, context, found: ids.len() });
+        }
+        Ok(Self { batch, context, ids })
+    }
+
+    /// Whether a microbatch of that size may exist; ask before allocating for one. One token alone would take another
+    /// path through the matrix products than many, with other roundings; hence at least two.
+    pub fn check_size(batch: usize, context: usize) -> Result<(), TokensError> {
+        let tokens = batch.checked_mul(context).filter(|&tokens| tokens <= MAX_MICROBATCH_TOKENS);
+        if tokens.is_none() || batch == 0 || batch > MAX_BATCH_SEQUENCES || context < 2 {
+            return Err(TokensError::Size { batch, context });
+        }
+        Ok(())
+    }
+
+    /// Sequences.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Tokens read per sequence.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// Tokens read, and predicted, in all.
+    pub fn tokens(&self) -> usize {
+        self.batch * self.context
+    }
+
+    /// All bytes, sequence after sequence, `context + 1` each; what travels along the path.
+    pub fn ids(&self) -> &[u8] {
+        &self.ids
+    }
+
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = u8> {
+        self.ids.chunks_exact(self.context + 1).flat_map(|sequence| sequence[..self.context].iter().copied())
+    }
+
+    pub(crate) fn targets(&self) -> impl Iterator<Item = u8> {
+        self.ids.chunks_exact(self.context + 1).flat_map(|sequence| sequence[1..].iter().copied())
+    }
+
+    /// Whether the model can read them.
+    pub fn check(&self, config: &ModelConfig) -> Result<(), TokensError> {
+        if self.context > config.context {
+            return Err(TokensError::Context { context: self.context, limit: config.context });
+        }
+        match self.ids.iter().find(|&&id| usize::from(id) >= config.vocab) {
+            Some(&id) => Err(TokensError::Vocabulary { id, vocab: config.vocab }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_and_targets_are_shifted_by_one() {
+        let tokens = TokenBatch::new(2, 2, b"abcxyz".to_vec()).unwrap();
+        assert_eq!(tokens.inputs().collect::<Vec<_>>(), b"abxy");
+        assert_eq!(tokens.targets().collect::<Vec<_>>(), b"bcyz");
+    }
+
+    #[test]
+    fn sizes_are_bounded_before_allocation() {
+        assert!(matches!(TokenBatch::new(1, 1, vec![0; 2]), Err(TokensError::Size { .. })));
+        assert!(matches!(TokenBatch::check_size(usize::MAX, 2), Err(TokensError::Size { .. })));
+        assert!(matches!(TokenBatch::new(2, 2, vec![0; 5]), Err(TokensError::Length { found: 5, .. })));
+        let narrow = ModelConfig { vocab: 100, ..ModelConfig::small() };
+        assert!(matches!(
+            TokenBatch::new(1, 2, vec![1, 2, 100]).unwrap().check(&narrow),
+            Err(TokensError::Vocabulary { id: 100, vocab: 100 })
+        ));
+    }
+}

@@ -1,0 +1,91 @@
+//! The control: the same model with the same bottlenecks, trained in one process on the same microbatches.
+//!
+//! One graph through all stages and one backward pass, no boundary tensor ever copied out; merge and optimizer are
+//! those of the swarm, with a single contributor.
+
+use thiserror::Error;
+
+use crate::{
+    merge::{Contribution, MergeError, merge},
+    model::{Gradients, ModelConfig, Weights},
+    optimizer::{OptimizerConfig, OptimizerConfigError, OptimizerState},
+    stage::{Stage, StageError},
+    tokens::TokenBatch,
+    whole::{WholeModel, WholeModelError, pass},
+};
+
+/// Why training stopped.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UncutError {
+    /// The optimizer's configuration.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerConfigError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] WholeModelError),
+    /// A stage refused.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The step was refused.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+}
+
+/// A model in training in one process.
+pub struct UncutTrainer {
+    optimizer: OptimizerConfig,
+    stages: Vec<Stage>,
+    weights: Vec<Weights>,
+    states: Vec<OptimizerState>,
+}
+
+impl UncutTrainer {
+    /// Starts where a run of that seed starts.
+    pub fn new(config: &ModelConfig, optimizer: OptimizerConfig, run_seed: &[u8; 32]) -> Result<Self, UncutError> {
+        optimizer.validate()?;
+        let model = WholeModel::initial(config, run_seed)?;
+        let stages = model.stages(1)?;
+        let states = model.weights().iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+        Ok(Self { optimizer, stages, weights: model.weights().to_vec(), states })
+    }
+
+    /// Forward and backward of one microbatch; returns the loss sum in nats. Gradients add up until [`Self::step`].
+    pub fn accumulate(&mut self, tokens: &TokenBatch) -> Result<f64, UncutError> {
+        let (loss, loss_sum) = pass(&self.stages, tokens)?;
+        loss.backward().map_err(StageError::from)?;
+        Ok(loss_sum)
+    }
+
+    /// Ends a window: one optimizer step of every stage on what was accumulated. Without any, nothing moves.
+    pub fn step(&mut self) -> Result<(), UncutError> {
+        for ((stage, weights), state) in self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states) {
+            let gradients = stage.take_gradients();
+            let contributions = match gradients.tokens() {
+                0 => Vec::new(),
+                _ => vec![Contribution { uid: 0, gradients }],
+            };
+            (*weights, *state) = merge(&self.optimizer, weights, state, &contributions)?;
+            stage.set_weights(weights)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a window without a step: what was accumulated, per stage.
+    pub fn take_gradients(&mut self) -> Vec<Gradients> {
+        self.stages.iter_mut().map(Stage::take_gradients).collect()
+    }
+
+    /// The weights of all stages as they are now.
+    pub fn weights(&self) -> &[Weights] {
+        &self.weights
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> Result<WholeModel, UncutError> {
+        let Some(first) = self.stages.first() else {
+            return Err(WholeModelError::Count { expected: 1, found: 0 }.into());
+        };
+        Ok(WholeModel::new(first.config().clone(), self.weights.clone())?)
+    }
+}
