@@ -1,1 +1,131 @@
+//! The pallet `SubtensorModule`: subnets, neurons, stake, weights, and the emission that consensus pays.
+//!
+//! Names, argument and field types, storage keys and defaults are Bittensor's, so that clients written for Bittensor's
+//! chain find here what they look for. What this chain leaves out, it leaves out whole: there is no pool (alpha is worth
+//! TAO one to one), no root network's stake, no parents and children, and one mechanism per subnet.
+//!
+//! `pallet` below is thin: `storage`, `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
+//! concept.
+//!
+//! | file | what |
+//! |---|---|
+//! | `subnets` | creating and starting a subnet |
+//! | `registration`, `price` | uids, pruning; what a registration costs |
+//! | `serving` | where a neuron can be reached |
+//! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
+//! | `weights`, `commit_reveal` | setting weights in the open; committing and revealing them |
+//! | `emission`, `epoch`, `payout` | TAO per block; storage → [`yuma`] → storage; who gets it |
+//! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
+//! | `invariants` | what must hold after every block, as a function |
+//!
+//! **Money.** Staked TAO is burned from the free balance and counted in `SubnetTAO`; unstaking mints it again. At the
+//! end of every block `TotalIssuance` = free balances + `TotalStake`, and `TotalStake` = Σ `SubnetTAO` = all stake + all
+//! that is pending. Only the block's emission adds to it, and only what is burned (registrations, subnets, the owner's
+//! own miner, fees) takes from it.
+//!
+//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao.
+#![cfg_attr(not(feature = "std"), no_std)]
 
+extern crate alloc;
+
+mod calls;
+mod commit_reveal;
+mod cost;
+mod emission;
+mod epoch;
+mod errors;
+mod events;
+mod hyperparameters;
+mod invariants;
+mod payout;
+mod price;
+mod registration;
+mod serving;
+mod shares;
+mod staking;
+mod storage;
+mod subnets;
+mod types;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+pub mod admin;
+pub mod defaults;
+
+pub use emission::block_emission;
+pub use pallet::*;
+pub use types::*;
+
+use frame_support::pallet_macros::import_section;
+
+#[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
+#[allow(clippy::too_many_arguments, reason = "the arguments of calls are Bittensor's")]
+#[import_section(calls::calls)]
+#[import_section(errors::errors)]
+#[import_section(events::events)]
+#[import_section(storage::storage)]
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use alloc::{collections::VecDeque, vec::Vec};
+    use frame_support::{
+        pallet_prelude::*,
+        traits::{ConstBool, ConstU8, ConstU16, ConstU64, fungible},
+    };
+    use frame_system::pallet_prelude::*;
+    use sp_core::H256;
+    use sp_runtime::traits::UniqueSaturatedInto;
+
+    /// The pallet.
+    #[pallet::pallet]
+    #[pallet::without_storage_info]
+    pub struct Pallet<T>(_);
+
+    /// What the pallet needs of the runtime.
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Free balances, in rao.
+        type Currency: fungible::Inspect<Self::AccountId, Balance = u64> + fungible::Mutate<Self::AccountId>;
+    }
+
+    /// The one mechanism of every subnet.
+    pub struct OneMechanism;
+
+    impl Get<MechId> for OneMechanism {
+        fn get() -> MechId {
+            MechId(1)
+        }
+    }
+
+    /// A fresh chain has no subnets; everything starts from `defaults`. Put `Balances` before this pallet in the
+    /// runtime, so that genesis sees its issuance.
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// Nothing to configure.
+        #[serde(skip)]
+        pub _config: PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            // Clients read the symbol by key and refuse to connect without it.
+            TokenSymbol::<T>::insert(NetUid::ROOT, defaults::TaoSymbol::get());
+            Pallet::<T>::refresh_total_issuance();
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(block: BlockNumberFor<T>) -> Weight {
+            Self::begin_block(block.unique_saturated_into())
+        }
+
+        fn on_finalize(_block: BlockNumberFor<T>) {
+            Self::refresh_total_issuance();
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! The pallet `AdminUtils`: Bittensor's names for the calls by which root and subnet owners set hyperparameters.
+//!
+//! A second pallet in this crate, because clients look for these calls under a pallet name of their own. Checks of the
+//! values are in `hyperparameters`; here is who may. Bittensor also forbids most of these calls in the last blocks
+//! before an epoch and limits how often an owner may make them; this chain does not yet.
+
+pub use pallet::*;
+
+/// See the module.
+#[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
+#[frame_support::pallet]
+pub mod pallet {
+    use crate::{NetUid, Pallet as Subtensor, TaoBalance, U64F64, defaults};
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+
+    /// The pallet.
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    /// Everything it sets belongs to the main pallet.
+    #[pallet::config]
+    pub trait Config: frame_system::Config + crate::Config {}
+
+    /// Why a call was refused beyond what the main pallet says.
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The subnet does not exist.
+        SubnetDoesNotExist,
+        /// An owner may not keep so much of the old bonds.
+        BondsMovingAverageMaxReached,
+        /// An owner may not make the steepness negative.
+        NegativeSigmoidSteepness,
+    }
+
+    impl<T: Config> Pallet<T> {
+        /// Passes root, for a subnet that exists.
+        fn ensure_root_for(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+            ensure_root(origin)?;
+            ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::SubnetDoesNotExist);
+            Ok(())
+        }
+
+        /// Passes root and the subnet's owner, and says which: `true` for root.
+        fn ensure_owner_or_root(origin: OriginFor<T>, netuid: NetUid) -> Result<bool, DispatchError> {
+            ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::SubnetDoesNotExist);
+            let is_root = ensure_root(origin.clone()).is_ok();
+            Subtensor::<T>::ensure_subnet_owner_or_root(origin, netuid)?;
+            Ok(is_root)
+        }
+    }
+
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Sets the blocks between two servings of one neuron. By root or the subnet's owner.
+        #[pallet::call_index(3)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_serving_rate_limit(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            serving_rate_limit: u64,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_serving_rate_limit(netuid, serving_rate_limit);
+            Ok(())
+        }
+
+        /// Sets the least version of validator software whose weights are taken. By root or the subnet's owner.
+        #[pallet::call_index(6)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_weights_version_key(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            weights_version_key: u64,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_weights_version_key(netuid, weights_version_key);
+            Ok(())
+        }
+
+        /// Sets the blocks between two weight settings of one neuron. By root.
+        #[pallet::call_index(7)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_weights_set_rate_limit(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            weights_set_rate_limit: u64,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_weights_set_rate_limit(netuid, weights_set_rate_limit);
+            Ok(())
+        }
+
+        /// Sets the blocks during which a new neuron is not pruned. By root or the subnet's owner.
+        #[pallet::call_index(13)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_immunity_period(origin: OriginFor<T>, netuid: NetUid, immunity_period: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_immunity_period(netuid, immunity_period);
+            Ok(())
+        }
+
+        /// Sets the least number of weights. By root or the subnet's owner.
+        #[pallet::call_index(14)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_allowed_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            min_allowed_weights: u16,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_min_allowed_weights(netuid, min_allowed_weights);
+            Ok(())
+        }
+
+        /// Sets how many neurons fit. By root or the subnet's owner.
+        #[pallet::call_index(15)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_allowed_uids(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            max_allowed_uids: u16,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_max_allowed_uids(netuid, max_allowed_uids)
+        }
+
+        /// Sets the consensus majority. By root.
+        #[pallet::call_index(16)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_kappa(origin: OriginFor<T>, netuid: NetUid, kappa: u16) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_kappa(netuid, kappa);
+            Ok(())
+        }
+
+        /// Sets rho, which no epoch reads. By root or the subnet's owner.
+        #[pallet::call_index(17)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_rho(origin: OriginFor<T>, netuid: NetUid, rho: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_rho(netuid, rho);
+            Ok(())
+        }
+
+        /// Sets how long a silent neuron counts as active, in blocks. By root or the subnet's owner.
+        #[pallet::call_index(18)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_activity_cutoff(origin: OriginFor<T>, netuid: NetUid, activity_cutoff: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_activity_cutoff(netuid, activity_cutoff)
+        }
+
+        /// Sets whether neurons may register. By root.
+        #[pallet::call_index(19)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_network_registration_allowed(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            registration_allowed: bool,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_network_registration_allowed(netuid, registration_allowed);
+            Ok(())
+        }
+
+        /// Sets registrations per interval, which nothing reads any more. By root.
+        #[pallet::call_index(21)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_target_registrations_per_interval(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            target_registrations_per_interval: u16,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_target_registrations_per_interval(netuid, target_registrations_per_interval);
+            Ok(())
+        }
+
+        /// Sets the floor of the registration price. By root or the subnet's owner.
+        #[pallet::call_index(22)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_burn(origin: OriginFor<T>, netuid: NetUid, min_burn: TaoBalance) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_min_burn(netuid, min_burn)
+        }
+
+        /// Sets the ceiling of the registration price. By root or the subnet's owner.
+        #[pallet::call_index(23)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_burn(origin: OriginFor<T>, netuid: NetUid, max_burn: TaoBalance) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_max_burn(netuid, max_burn)
+        }
+
+        /// Sets how many neurons may hold a validator permit. By root.
+        #[pallet::call_index(25)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_allowed_validators(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            max_allowed_validators: u16,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_max_allowed_validators(netuid, max_allowed_validators)
+        }
+
+        /// Sets the share of old bonds that an epoch keeps, in millionths. An owner may keep 97.5 % at most. By root or the subnet's owner.
+        #[pallet::call_index(26)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_bonds_moving_average(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            bonds_moving_average: u64,
+        ) -> DispatchResult {
+            let is_root = Self::ensure_owner_or_root(origin, netuid)?;
+            ensure!(
+                is_root || bonds_moving_average <= defaults::MAX_OWNER_BONDS_MOVING_AVERAGE,
+                Error::<T>::BondsMovingAverageMaxReached
+            );
+            Subtensor::<T>::set_bonds_moving_average(netuid, bonds_moving_average)
+        }
+
+        /// Sets how far weights above consensus are cut in bonds. By root or the subnet's owner.
+        #[pallet::call_index(60)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_bonds_penalty(origin: OriginFor<T>, netuid: NetUid, bonds_penalty: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_bonds_penalty(netuid, bonds_penalty);
+            Ok(())
+        }
+
+        /// Sets registrations per block (proof of work). By root.
+        #[pallet::call_index(27)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_registrations_per_block(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            max_registrations_per_block: u16,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_max_registrations_per_block(netuid, max_registrations_per_block);
+            Ok(())
+        }
+
+        /// Sets the owners' share of emission, as a fraction of 65535. By root.
+        #[pallet::call_index(28)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subnet_owner_cut(origin: OriginFor<T>, subnet_owner_cut: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_subnet_owner_cut(subnet_owner_cut);
+            Ok(())
+        }
+
+        /// Sets the blocks between two creations of subnets. By root.
+        #[pallet::call_index(29)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_network_rate_limit(origin: OriginFor<T>, rate_limit: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_network_rate_limit(rate_limit);
+            Ok(())
+        }
+
+        /// Sets the blocks between two epochs; 0 stops them. By root.
+        #[pallet::call_index(30)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_tempo(netuid, tempo)
+        }
+
+        /// Sets the floor of the price of a subnet. By root.
+        #[pallet::call_index(36)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_network_min_lock_cost(origin: OriginFor<T>, lock_cost: TaoBalance) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_network_min_lock_cost(lock_cost);
+            Ok(())
+        }
+
+        /// Sets how many subnets may exist. By root.
+        #[pallet::call_index(37)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subnet_limit(origin: OriginFor<T>, max_subnets: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_subnet_limit(max_subnets);
+            Ok(())
+        }
+
+        /// Sets the stake below which a neuron has no say. By root.
+        #[pallet::call_index(42)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_stake_threshold(origin: OriginFor<T>, min_stake: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_stake_threshold(min_stake);
+            Ok(())
+        }
+
+        /// Switches commit-reveal. By root or the subnet's owner.
+        #[pallet::call_index(49)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_commit_reveal_weights_enabled(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            enabled: bool,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_commit_reveal_weights_enabled(netuid, enabled);
+            Ok(())
+        }
+
+        /// Switches liquid alpha. By root or the subnet's owner.
+        #[pallet::call_index(50)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_liquid_alpha_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_liquid_alpha_enabled(netuid, enabled);
+            Ok(())
+        }
+
+        /// Sets the bounds of liquid alpha, as fractions of 65535. By root or the subnet's owner.
+        #[pallet::call_index(51)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_alpha_values(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            alpha_low: u16,
+            alpha_high: u16,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_alpha_values(netuid, alpha_low, alpha_high)
+        }
+
+        /// Sets the epochs between a commit and its reveal. By root or the subnet's owner.
+        #[pallet::call_index(57)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_commit_reveal_weights_interval(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            interval: u64,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_reveal_period(netuid, interval)
+        }
+
+        /// Sets whether stake may be moved. By root.
+        #[pallet::call_index(66)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subtoken_enabled(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            subtoken_enabled: bool,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_subtoken_enabled(netuid, subtoken_enabled);
+            Ok(())
+        }
+
+        /// Sets the steepness of liquid alpha, in hundredths. Only root may make it negative. By root or the subnet's owner.
+        #[pallet::call_index(68)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_alpha_sigmoid_steepness(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            steepness: i16,
+        ) -> DispatchResult {
+            let is_root = Self::ensure_owner_or_root(origin, netuid)?;
+            ensure!(is_root || steepness >= 0, Error::<T>::NegativeSigmoidSteepness);
+            Subtensor::<T>::set_alpha_sigmoid_steepness(netuid, steepness);
+            Ok(())
+        }
+
+        /// Chooses Yuma 3 or Yuma 1. By root or the subnet's owner.
+        #[pallet::call_index(69)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_yuma3_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_yuma3_enabled(netuid, enabled);
+            Ok(())
+        }
+
+        /// Sets the blocks before a subnet may start. By root.
+        #[pallet::call_index(85)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_start_call_delay(origin: OriginFor<T>, delay: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_start_call_delay(delay);
+            Ok(())
+        }
+
+        /// Sets the blocks in which the registration price halves; 0 lets it stand. By root or the subnet's owner.
+        #[pallet::call_index(89)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_burn_half_life(origin: OriginFor<T>, netuid: NetUid, burn_half_life: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_burn_half_life(netuid, burn_half_life);
+            Ok(())
+        }
+
+        /// Sets the factor by which a registration raises the price of the next. By root or the subnet's owner.
+        #[pallet::call_index(90)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_burn_increase_mult(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            burn_increase_mult: U64F64,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid)?;
+            Subtensor::<T>::set_burn_increase_mult(netuid, burn_increase_mult)
+        }
+
+        /// Sets whether a subnet's owner gets a share. By root.
+        #[pallet::call_index(92)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_owner_cut_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_owner_cut_enabled(netuid, enabled);
+            Ok(())
+        }
+
+        /// Sets whether a subnet shares in the emission. By root.
+        #[pallet::call_index(94)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subnet_emission_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_subnet_emission_enabled(netuid, enabled);
+            Ok(())
+        }
+
+        /// Sets how many epochs may run in one block. By root.
+        #[pallet::call_index(96)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_epochs_per_block(origin: OriginFor<T>, max_epochs_per_block: u8) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_max_epochs_per_block(max_epochs_per_block)
+        }
+    }
+}

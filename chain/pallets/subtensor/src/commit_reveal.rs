@@ -1,0 +1,111 @@
+//! Committing to weights by their hash and revealing them a fixed number of epochs later, so that nobody copies a
+//! validator's judgement while it still pays.
+
+use crate::{
+    CommitRevealWeightsEnabled, Config, Error, Event, LastUpdate, MechId, NetUid, NetUidStorageIndex, Pallet,
+    RevealPeriodEpochs, SubnetEpochIndex, Uids, WeightCommits, defaults, registration::set, weights::Row,
+};
+use alloc::{collections::VecDeque, vec::Vec};
+use core::cmp::Ordering;
+use frame_support::{ensure, pallet_prelude::*};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use sp_core::H256;
+use sp_runtime::traits::{BlakeTwo256, Hash};
+
+/// A commit as it is stored: (hash, epoch of the commit, block of the commit, epoch of the reveal). The last is fixed
+/// at the commit, so that a changed `RevealPeriodEpochs` neither expires nor exposes what was committed before.
+type Commit = (H256, u64, u64, u64);
+
+impl<T: Config> Pallet<T> {
+    /// What a validator commits to: BLAKE2b-256 of the SCALE encoding of (hotkey, index of the mechanism, uids, values,
+    /// salt, version key).
+    pub fn weights_commit_hash(
+        hotkey: &T::AccountId,
+        index: NetUidStorageIndex,
+        uids: &[u16],
+        values: &[u16],
+        salt: &[u16],
+        version_key: u64,
+    ) -> H256 {
+        BlakeTwo256::hash_of(&(hotkey, index, uids, values, salt, version_key))
+    }
+
+    pub(crate) fn do_commit_weights(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        mecid: MechId,
+        commit_hash: H256,
+    ) -> DispatchResult {
+        let hotkey = ensure_signed(origin)?;
+        Self::ensure_mechanism_exists(netuid, mecid)?;
+        ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
+        let uid = Uids::<T>::get(netuid, &hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
+        ensure!(Self::has_stake_to_set_weights(&hotkey, netuid), Error::<T>::NotEnoughStakeToSetWeights);
+        let index = NetUidStorageIndex::new(netuid, mecid);
+        let now = Self::current_block();
+        ensure!(Self::is_within_rate_limit(netuid, index, uid, now), Error::<T>::CommittingWeightsTooFast);
+
+        let epoch = SubnetEpochIndex::<T>::get(netuid);
+        let reveal_epoch = epoch.saturating_add(RevealPeriodEpochs::<T>::get(netuid));
+        let mut commits = Self::live_commits(netuid, index, &hotkey);
+        ensure!(commits.len() < defaults::MAX_UNREVEALED_COMMITS, Error::<T>::TooManyUnrevealedCommits);
+        commits.push_back((commit_hash, epoch, now, reveal_epoch));
+        WeightCommits::<T>::insert(index, &hotkey, commits);
+        LastUpdate::<T>::mutate(index, |blocks| set(blocks, uid, now));
+        Self::deposit_event(Event::WeightsCommitted(hotkey, index, commit_hash));
+        Ok(())
+    }
+
+    pub(crate) fn do_reveal_weights(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        mecid: MechId,
+        uids: Vec<u16>,
+        values: Vec<u16>,
+        salt: Vec<u16>,
+        version_key: u64,
+    ) -> DispatchResult {
+        let hotkey = ensure_signed(origin)?;
+        Self::ensure_mechanism_exists(netuid, mecid)?;
+        ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
+        let index = NetUidStorageIndex::new(netuid, mecid);
+        let mut commits = WeightCommits::<T>::get(index, &hotkey).ok_or(Error::<T>::NoWeightsCommitFound)?;
+        // Bounds what is hashed below; the rest of the row is bounded by the number of neurons.
+        ensure!(salt.len() <= defaults::MAX_REVEAL_SALT_WORDS, Error::<T>::InvalidRevealCommitHashNotMatch);
+
+        let hash = Self::weights_commit_hash(&hotkey, index, &uids, &values, &salt, version_key);
+        let epoch = SubnetEpochIndex::<T>::get(netuid);
+        // The same hash may have been committed more than once: what counts is whether any of them is due now.
+        let matching = || commits.iter().enumerate().filter(|(_, commit)| commit.0 == hash);
+        let due = matching().find(|(_, commit)| commit.3 == epoch).map(|(position, _)| position);
+        let Some(position) = due else {
+            let refusal = match matching().map(|(_, commit)| epoch.cmp(&commit.3)).min() {
+                None => Error::<T>::InvalidRevealCommitHashNotMatch,
+                Some(Ordering::Less) => Error::<T>::RevealTooEarly,
+                Some(_) => Error::<T>::ExpiredWeightCommit,
+            };
+            return Err(refusal.into());
+        };
+
+        let row = Row { uids, values, version_key };
+        let uid = Self::check_weights(&hotkey, netuid, &row)?;
+        // Older commits can only be overtaken now: revealing one later would put an older opinion over a newer.
+        commits.drain(..=position);
+        if commits.is_empty() {
+            WeightCommits::<T>::remove(index, &hotkey);
+        } else {
+            WeightCommits::<T>::insert(index, &hotkey, commits);
+        }
+        Self::store_weights(index, uid, row);
+        Self::deposit_event(Event::WeightsRevealed(hotkey, index, hash));
+        Ok(())
+    }
+
+    /// The commits of a hotkey that can still be revealed, in the order in which they were made.
+    pub(crate) fn live_commits(netuid: NetUid, index: NetUidStorageIndex, hotkey: &T::AccountId) -> VecDeque<Commit> {
+        let epoch = SubnetEpochIndex::<T>::get(netuid);
+        let mut commits = WeightCommits::<T>::get(index, hotkey).unwrap_or_default();
+        commits.retain(|(_, _, _, reveal_epoch)| *reveal_epoch >= epoch);
+        commits
+    }
+}

@@ -1,0 +1,70 @@
+//! Upper bounds on what calls cost, in reference time and database accesses.
+//!
+//! They are bounds by counting, not benchmarks: a development chain needs blocks that cannot be overfilled, not fees
+//! that are fair to the microsecond.
+
+use crate::{Config, Pallet, defaults};
+use frame_support::{traits::Get, weights::Weight};
+
+/// Reference time of a call's own arithmetic.
+const CALL_PICOSECONDS: u64 = 50_000_000;
+/// Reference time per element of a vector argument: hashing, sorting, scaling.
+const ELEMENT_PICOSECONDS: u64 = 200_000;
+/// Proof size of a neuron vector of a full subnet, and of a call's other reads.
+const CALL_PROOF_BYTES: u64 = 64 * 1024;
+
+fn bound<T: Config>(reads: u64, writes: u64) -> Weight {
+    Weight::from_parts(CALL_PICOSECONDS, CALL_PROOF_BYTES)
+        .saturating_add(T::DbWeight::get().reads_writes(reads, writes))
+}
+
+impl<T: Config> Pallet<T> {
+    /// Setting or revealing `elements` weights. Every uid is looked up by arithmetic, not in storage.
+    pub(crate) fn weights_weight(elements: usize) -> Weight {
+        let elements = u64::try_from(elements).unwrap_or(u64::MAX);
+        bound::<T>(16, 4).saturating_add(Weight::from_parts(ELEMENT_PICOSECONDS.saturating_mul(elements), 0))
+    }
+
+    /// Committing to weights.
+    pub(crate) fn commit_weight() -> Weight {
+        bound::<T>(10, 2)
+    }
+
+    /// Staking or unstaking.
+    pub(crate) fn stake_weight() -> Weight {
+        bound::<T>(10, 8)
+    }
+
+    /// Serving an axon.
+    pub(crate) fn serve_weight() -> Weight {
+        bound::<T>(4, 1)
+    }
+
+    /// Registering, where every neuron of a full subnet is weighed for pruning.
+    pub(crate) fn registration_weight() -> Weight {
+        bound::<T>(30 + u64::from(defaults::MAX_ALLOWED_UIDS), 30)
+    }
+
+    /// Creating a subnet, where every existing one is counted.
+    pub(crate) fn network_weight() -> Weight {
+        bound::<T>(30 + u64::from(defaults::SUBNET_LIMIT), 50)
+    }
+
+    /// Starting a subnet, or changing one hyperparameter.
+    pub(crate) fn start_weight() -> Weight {
+        bound::<T>(5, 3)
+    }
+
+    /// The beginning of a block: prices and emission of `subnets`, and epochs over `neurons` in all.
+    pub(crate) fn block_weight(subnets: usize, neurons: usize) -> Weight {
+        let subnets = u64::try_from(subnets).unwrap_or(u64::MAX);
+        let neurons = u64::try_from(neurons).unwrap_or(u64::MAX);
+        let per_subnet = T::DbWeight::get().reads_writes(20, 12).saturating_mul(subnets);
+        // A neuron's row of weights and of bonds can name every other neuron.
+        let per_neuron = T::DbWeight::get().reads_writes(10, 8).saturating_add(Weight::from_parts(
+            ELEMENT_PICOSECONDS.saturating_mul(2 * u64::from(defaults::MAX_ALLOWED_UIDS)),
+            0,
+        ));
+        bound::<T>(4, 4).saturating_add(per_subnet).saturating_add(per_neuron.saturating_mul(neurons))
+    }
+}

@@ -1,0 +1,147 @@
+//! Every number that a fresh chain or a fresh subnet starts with, as Bittensor's runtime has them.
+//!
+//! A comment marks where this chain differs. All of them can be changed later by calls.
+
+use crate::{Config, NetUid, TaoBalance, U64F64};
+use codec::Decode;
+use core::marker::PhantomData;
+use frame_support::{parameter_types, traits::Get};
+use sp_runtime::traits::TrailingZeroInput;
+
+/// One TAO in rao.
+pub const RAO_PER_TAO: TaoBalance = 1_000_000_000;
+/// The supply that halvings approach, in rao.
+pub const TOTAL_SUPPLY_RAO: TaoBalance = 21_000_000 * RAO_PER_TAO;
+/// What a block emits before the first halving.
+pub const BLOCK_EMISSION_RAO: TaoBalance = RAO_PER_TAO;
+
+/// Blocks between two epochs of a subnet.
+pub const TEMPO_BLOCKS: u16 = 360;
+/// The largest tempo a subnet may have.
+pub const MAX_TEMPO_BLOCKS: u16 = 50_400;
+/// Epochs that may run in one block; more are deferred.
+pub const MAX_EPOCHS_PER_BLOCK: u8 = 2;
+
+/// The largest number of neurons in a subnet.
+pub const MAX_ALLOWED_UIDS: u16 = 256;
+/// Neurons that may hold a validator permit: what the pallet stores for subnets nobody set it for.
+pub const MAX_ALLOWED_VALIDATORS: u16 = 128;
+/// Neurons that may hold a validator permit in a new subnet.
+pub const NEW_SUBNET_MAX_ALLOWED_VALIDATORS: u16 = 64;
+/// Weights a validator must set at least: what the pallet stores for subnets nobody set it for.
+pub const MIN_ALLOWED_WEIGHTS: u16 = 1024;
+/// Weights a validator must set at least in a new subnet.
+pub const NEW_SUBNET_MIN_ALLOWED_WEIGHTS: u16 = 1;
+/// Blocks during which a new neuron is not pruned.
+pub const IMMUNITY_PERIOD_BLOCKS: u16 = 4096;
+/// Blocks during which a new neuron of a new subnet is not pruned.
+pub const NEW_SUBNET_IMMUNITY_PERIOD_BLOCKS: u16 = 5000;
+/// Blocks without an update after which a neuron is inactive; see `ACTIVITY_CUTOFF_FACTOR_MILLI`.
+pub const ACTIVITY_CUTOFF_BLOCKS: u16 = 5000;
+/// The smallest activity cutoff that may be set, in blocks.
+pub const MIN_ACTIVITY_CUTOFF_BLOCKS: u16 = 360;
+/// The activity cutoff in thousandths of a tempo, which is what an epoch reads.
+pub const ACTIVITY_CUTOFF_FACTOR_MILLI: u32 = 13_889;
+
+/// Consensus majority as a fraction of 65535.
+pub const KAPPA: u16 = 32_767;
+/// Read by no epoch any more; kept for clients.
+pub const RHO: u16 = 10;
+/// Steepness of liquid alpha's sigmoid, in hundredths.
+pub const ALPHA_SIGMOID_STEEPNESS: i16 = 1000;
+/// Share of the old bonds that an epoch keeps, in millionths.
+pub const BONDS_MOVING_AVERAGE: u64 = 900_000;
+/// The largest moving average of bonds an owner may set, in millionths.
+pub const MAX_OWNER_BONDS_MOVING_AVERAGE: u64 = 975_000;
+/// How far weights above consensus are cut in bonds, as a fraction of 65535.
+pub const BONDS_PENALTY: u16 = u16::MAX;
+
+/// Blocks between two weight settings of one neuron.
+pub const WEIGHTS_SET_RATE_LIMIT_BLOCKS: u64 = 100;
+/// Epochs between a commit and its reveal.
+pub const REVEAL_PERIOD_EPOCHS: u64 = 1;
+/// The fewest epochs between a commit and its reveal: with none, a commit hides nothing.
+pub const MIN_REVEAL_PERIOD_EPOCHS: u64 = 1;
+/// The most epochs between a commit and its reveal.
+pub const MAX_REVEAL_PERIOD_EPOCHS: u64 = 100;
+/// Unrevealed commits that one neuron may hold.
+pub const MAX_UNREVEALED_COMMITS: usize = 10;
+/// Words of salt that a reveal may carry. Bittensor sets no bound of its own; clients use 8.
+pub const MAX_REVEAL_SALT_WORDS: usize = 1024;
+/// Blocks between two servings of one neuron.
+pub const SERVING_RATE_LIMIT_BLOCKS: u64 = 50;
+
+/// The price of a registration in a new subnet.
+pub const BURN_RAO: TaoBalance = 100_000_000;
+/// The floor of the price.
+pub const MIN_BURN_RAO: TaoBalance = 500_000;
+/// The ceiling of the price.
+pub const MAX_BURN_RAO: TaoBalance = 100 * RAO_PER_TAO;
+/// The floor may not be set as high as this.
+pub const MIN_BURN_UPPER_BOUND_RAO: TaoBalance = RAO_PER_TAO;
+/// The ceiling may not be set as low as this.
+pub const MAX_BURN_LOWER_BOUND_RAO: TaoBalance = RAO_PER_TAO / 10;
+/// Blocks in which the price halves.
+pub const BURN_HALF_LIFE_BLOCKS: u16 = 360;
+
+/// Registrations per block; bounds proof-of-work registrations only, which this chain does not have.
+pub const MAX_REGISTRATIONS_PER_BLOCK: u16 = 1;
+/// Registrations per adjustment interval; kept for clients, as the price alone paces burned registrations.
+pub const TARGET_REGISTRATIONS_PER_INTERVAL: u16 = 2;
+/// Blocks of an adjustment interval; kept for clients.
+pub const ADJUSTMENT_INTERVAL_BLOCKS: u16 = 100;
+
+/// Subnets that may exist.
+pub const SUBNET_LIMIT: u16 = 128;
+/// Blocks between two creations of subnets.
+pub const NETWORK_RATE_LIMIT_BLOCKS: u64 = 7200;
+/// The floor of the price of a subnet.
+pub const NETWORK_MIN_LOCK_COST_RAO: TaoBalance = 1000 * RAO_PER_TAO;
+/// Blocks in which the price of a subnet falls by the last price paid.
+pub const NETWORK_LOCK_REDUCTION_INTERVAL_BLOCKS: u64 = 14 * 7200;
+/// The owner's share of a subnet's emission, as a fraction of 65535 (18 %).
+pub const SUBNET_OWNER_CUT: u16 = 11_796;
+/// A validator's share of its nominators' dividends, as a fraction of 65535 (18 %).
+pub const DELEGATE_TAKE: u16 = 11_796;
+/// The least that may be staked or unstaked (all of a stake may always be unstaked).
+pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
+/// Owner neurons that are never pruned.
+pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
+
+parameter_types! {
+    /// The factor by which a registration raises the price of the next.
+    pub const BurnIncreaseMultDefault: U64F64 = U64F64::from_ratio(126, 100);
+    /// The bounds (low, high) of liquid alpha as fractions of 65535.
+    pub const AlphaValuesDefault: (u16, u16) = (45_875, 58_982);
+    /// The symbol of TAO, τ in the mathematical alphabet.
+    pub TaoSymbol: alloc::vec::Vec<u8> = alloc::vec![0xF0, 0x9D, 0x9C, 0x8F];
+    /// The steepness of liquid alpha's sigmoid.
+    pub const AlphaSigmoidSteepnessDefault: i16 = ALPHA_SIGMOID_STEEPNESS;
+}
+
+/// The account of all zeroes: what Bittensor's maps answer where nobody is.
+pub struct ZeroAccount<T>(PhantomData<T>);
+
+impl<T: Config> Get<T::AccountId> for ZeroAccount<T> {
+    #[expect(
+        clippy::expect_used,
+        reason = "an account is a fixed number of bytes, and endless zeroes hold any of them"
+    )]
+    fn get() -> T::AccountId {
+        T::AccountId::decode(&mut TrailingZeroInput::zeroes()).expect("endless zeroes decode into an account")
+    }
+}
+
+/// The token symbols of subnets, by netuid from 1; later ones share the symbol of TAO until a longer list is needed.
+const GREEK: [&str; 24] = [
+    "α", "β", "γ", "δ", "ε", "ζ", "η", "θ", "ι", "κ", "λ", "μ", "ν", "ξ", "ο", "π", "ρ", "σ", "τ", "υ", "φ", "χ", "ψ",
+    "ω",
+];
+
+/// The symbol of a subnet's token.
+pub fn token_symbol(netuid: NetUid) -> alloc::vec::Vec<u8> {
+    match netuid.0.checked_sub(1).and_then(|index| GREEK.get(usize::from(index))) {
+        Some(symbol) => symbol.as_bytes().to_vec(),
+        None => TaoSymbol::get(),
+    }
+}

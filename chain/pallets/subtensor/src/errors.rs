@@ -1,0 +1,126 @@
+//! Why a call was refused: Bittensor's names.
+
+use frame_support::pallet_macros::pallet_section;
+
+/// Errors, pasted into the pallet.
+#[pallet_section]
+mod errors {
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The subnet does not exist.
+        SubnetNotExists,
+        /// The subnet has no such mechanism.
+        MechanismDoesNotExist,
+        /// As many subnets exist as may.
+        SubnetLimitReached,
+        /// A subnet was created too recently; wait for `NetworkRateLimit` blocks.
+        NetworkTxRateLimitExceeded,
+        /// The coldkey cannot pay for a subnet (it must keep the existential deposit).
+        CannotAffordLockCost,
+        /// A field of the identity is too long.
+        InvalidIdentity,
+        /// Only the owner of the subnet may do this.
+        NotSubnetOwner,
+        /// The subnet was started already.
+        FirstEmissionBlockNumberAlreadySet,
+        /// The subnet is too young to be started; wait for `StartCallDelay` blocks.
+        NeedWaitingMoreBlocksToStarCall,
+        /// The subnet's token is not enabled: its owner must call `start_call` first.
+        SubtokenDisabled,
+
+        /// Neurons do not register on the root network this way.
+        RegistrationNotPermittedOnRootSubnet,
+        /// The subnet takes no new neurons.
+        SubNetRegistrationDisabled,
+        /// The hotkey has a uid in this subnet already.
+        HotKeyAlreadyRegisteredInSubNet,
+        /// The price is above the limit that the caller gave.
+        RegistrationPriceLimitExceeded,
+        /// The subnet is full and nobody may be pruned (all are immune).
+        NoNeuronIdAvailable,
+        /// The hotkey belongs to another coldkey.
+        NonAssociatedColdKey,
+
+        /// The hotkey has no uid in this subnet.
+        HotKeyNotRegisteredInSubNet,
+        /// The hotkey is registered nowhere it would have to be.
+        HotKeyNotRegisteredInNetwork,
+        /// The IP type is neither 4 nor 6.
+        InvalidIpType,
+        /// The IP address cannot be reached.
+        InvalidIpAddress,
+        /// The port is 0.
+        InvalidPort,
+        /// The neuron served too recently; wait for `ServingRateLimit` blocks.
+        ServingRateLimitExceeded,
+
+        /// The hotkey never registered with any coldkey.
+        HotKeyAccountNotExists,
+        /// The amount is below what may be staked or unstaked.
+        AmountTooLow,
+        /// The coldkey's free balance does not cover the amount (it must keep the existential deposit).
+        NotEnoughBalanceToStake,
+        /// The coldkey has less stake there than it wants to remove.
+        NotEnoughStakeToWithdraw,
+        /// An amount does not fit.
+        Overflow,
+
+        /// Weights of the root network cannot be set.
+        CanNotSetRootNetworkWeights,
+        /// Uids and weights differ in number.
+        WeightVecNotEqualSize,
+        /// More uids than the subnet has.
+        UidsLengthExceedUidsInSubNet,
+        /// A uid is named twice.
+        DuplicateUids,
+        /// A uid does not exist in the subnet.
+        UidVecContainInvalidOne,
+        /// Fewer weights than `MinAllowedWeights`.
+        WeightVecLengthIsLow,
+        /// A weight is a larger share of the row than `MaxWeightsLimit`.
+        MaxWeightExceeded,
+        /// The hotkey has less stake than `StakeThreshold`.
+        NotEnoughStakeToSetWeights,
+        /// The version is older than `WeightsVersionKey`.
+        IncorrectWeightVersionKey,
+        /// Weights were set too recently; wait for `WeightsSetRateLimit` blocks.
+        SettingWeightsTooFast,
+        /// The neuron holds no validator permit.
+        NeuronNoValidatorPermit,
+        /// The subnet wants weights to be committed and revealed.
+        CommitRevealEnabled,
+        /// The subnet wants weights to be set in the open.
+        CommitRevealDisabled,
+        /// Weights were committed too recently; wait for `WeightsSetRateLimit` blocks.
+        CommittingWeightsTooFast,
+        /// Too many commits wait for their reveal.
+        TooManyUnrevealedCommits,
+        /// The hotkey committed nothing (or all of it expired).
+        NoWeightsCommitFound,
+        /// What was revealed hashes to none of the commits.
+        InvalidRevealCommitHashNotMatch,
+        /// The epoch for this reveal is not here yet.
+        RevealTooEarly,
+        /// The epoch for this reveal is over.
+        ExpiredWeightCommit,
+
+        /// A commit must wait for one epoch at least.
+        RevealPeriodTooSmall,
+        /// A commit must not wait for so many epochs.
+        RevealPeriodTooLarge,
+        /// The activity cutoff is below the least.
+        ActivityCutoffTooLow,
+        /// The factor must not be zero.
+        ActivityCutoffFactorMilliOutOfBounds,
+        /// Liquid alpha is off in this subnet.
+        LiquidAlphaDisabled,
+        /// The upper bound of liquid alpha is too low.
+        AlphaHighTooLow,
+        /// The lower bound of liquid alpha is not below the upper.
+        AlphaLowOutOfRange,
+        /// The tempo is out of bounds.
+        TempoOutOfBounds,
+        /// The value is out of bounds.
+        InvalidValue,
+    }
+}

@@ -1,0 +1,137 @@
+//! What the chain announces: Bittensor's names and fields.
+
+use frame_support::pallet_macros::pallet_section;
+
+/// Events, pasted into the pallet.
+#[pallet_section]
+mod events {
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A subnet was created: (netuid, mechanism).
+        NetworkAdded(NetUid, u16),
+        /// A subnet was started: (netuid, first block that emits).
+        FirstEmissionBlockNumberSet(NetUid, u64),
+        /// A subnet's identity was set.
+        SubnetIdentitySet(NetUid),
+        /// Stake was added: (coldkey, hotkey, TAO paid, alpha got, netuid, fee).
+        StakeAdded(T::AccountId, T::AccountId, TaoBalance, AlphaBalance, NetUid, u64),
+        /// Stake was removed: (coldkey, hotkey, TAO got, alpha paid, netuid, fee).
+        StakeRemoved(T::AccountId, T::AccountId, TaoBalance, AlphaBalance, NetUid, u64),
+        /// A neuron registered: (netuid, uid, hotkey).
+        NeuronRegistered(NetUid, u16, T::AccountId),
+        /// A neuron said where it can be reached: (netuid, hotkey).
+        AxonServed(NetUid, T::AccountId),
+        /// Weights were set: (index of the mechanism, uid).
+        WeightsSet(NetUidStorageIndex, u16),
+        /// Weights were committed: (hotkey, index of the mechanism, hash).
+        WeightsCommitted(T::AccountId, NetUidStorageIndex, H256),
+        /// Committed weights were revealed: (hotkey, index of the mechanism, hash).
+        WeightsRevealed(T::AccountId, NetUidStorageIndex, H256),
+        /// An epoch paid the miners, by uid.
+        IncentiveAlphaEmittedToMiners {
+            /// The index of the mechanism.
+            netuid: NetUidStorageIndex,
+            /// What each uid got.
+            emissions: Vec<AlphaBalance>,
+        },
+        /// Alpha was destroyed: (coldkey, hotkey, amount, netuid). Here: what the subnet owner's miner would have earned.
+        AlphaRecycled(T::AccountId, T::AccountId, AlphaBalance, NetUid),
+        /// An epoch was due, but too many were due in that block.
+        EpochDeferred {
+            /// The subnet.
+            netuid: NetUid,
+            /// The block at which it was due.
+            from_block: u64,
+            /// The block to which it was put off.
+            to_block: u64,
+        },
+        /// An epoch's input was inconsistent; nothing was paid, and what is pending waits for the next.
+        EpochSkipped {
+            /// The subnet.
+            netuid: NetUid,
+            /// The block.
+            block: u64,
+        },
+
+        /// Blocks between epochs were set.
+        TempoSet(NetUid, u16),
+        /// The consensus majority was set.
+        KappaSet(NetUid, u16),
+        /// Rho was set.
+        RhoSet(NetUid, u16),
+        /// The number of validators was set.
+        MaxAllowedValidatorsSet(NetUid, u16),
+        /// The number of neurons was set.
+        MaxAllowedUidsSet(NetUid, u16),
+        /// The immunity period was set.
+        ImmunityPeriodSet(NetUid, u16),
+        /// The least number of weights was set.
+        MinAllowedWeightSet(NetUid, u16),
+        /// The activity cutoff was set, in blocks.
+        ActivityCutoffSet(NetUid, u16),
+        /// The activity cutoff was set, in thousandths of a tempo.
+        ActivityCutoffFactorMilliSet {
+            /// The subnet.
+            netuid: NetUid,
+            /// The factor.
+            factor_milli: u32,
+        },
+        /// The bonds' moving average was set.
+        BondsMovingAverageSet(NetUid, u64),
+        /// The bonds' penalty was set.
+        BondsPenaltySet(NetUid, u16),
+        /// The steepness of liquid alpha was set.
+        AlphaSigmoidSteepnessSet(NetUid, i16),
+        /// The rate limit on weights was set.
+        WeightsSetRateLimitSet(NetUid, u64),
+        /// The version of validator software was set.
+        WeightsVersionKeySet(NetUid, u64),
+        /// Commit-reveal was switched.
+        CommitRevealEnabled(NetUid, bool),
+        /// The number of epochs between commit and reveal was set.
+        CommitRevealPeriodsSet(NetUid, u64),
+        /// The rate limit on serving was set.
+        ServingRateLimitSet(NetUid, u64),
+        /// Whether neurons may register was set.
+        RegistrationAllowed(NetUid, bool),
+        /// The number of registrations per block was set.
+        MaxRegistrationsPerBlockSet(NetUid, u16),
+        /// The number of registrations per interval was set.
+        RegistrationPerIntervalSet(NetUid, u16),
+        /// The floor of the registration price was set.
+        MinBurnSet(NetUid, TaoBalance),
+        /// The ceiling of the registration price was set.
+        MaxBurnSet(NetUid, TaoBalance),
+        /// The registration price was set.
+        BurnSet(NetUid, TaoBalance),
+        /// The half-life of the registration price was set.
+        BurnHalfLifeSet {
+            /// The subnet.
+            netuid: NetUid,
+            /// Blocks.
+            burn_half_life: u16,
+        },
+        /// The factor between two registrations was set.
+        BurnIncreaseMultSet {
+            /// The subnet.
+            netuid: NetUid,
+            /// The factor.
+            burn_increase_mult: U64F64,
+        },
+        /// The stake threshold was set.
+        StakeThresholdSet(u64),
+        /// The owners' share was set.
+        SubnetOwnerCutSet(u16),
+        /// The rate limit on creating subnets was set.
+        NetworkRateLimitSet(u64),
+        /// The floor of the price of a subnet was set.
+        NetworkMinLockCostSet(TaoBalance),
+        /// The number of subnets was set.
+        SubnetLimitSet(u16),
+        /// The wait before a subnet may start was set.
+        StartCallDelaySet(u64),
+        /// The number of epochs per block was set.
+        MaxEpochsPerBlockSet(u8),
+    }
+}

@@ -1,0 +1,244 @@
+//! Setters of what root and subnet owners may change. Who may is decided where they are called (`admin`, `calls`); what
+//! values make sense is decided here.
+
+use crate::{
+    ActivityCutoff, ActivityCutoffFactorMilli, AlphaSigmoidSteepness, AlphaValues, BondsMovingAverage, BondsPenalty,
+    Burn, BurnHalfLife, BurnIncreaseMult, CommitRevealWeightsEnabled, Config, Error, Event, ImmunityPeriod, Kappa,
+    LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxEpochsPerBlock, MaxRegistrationsPerBlock,
+    MinAllowedWeights, MinBurn, NetUid, NetworkMinLockCost, NetworkRateLimit, NetworkRegistrationAllowed,
+    OwnerCutEnabled, Pallet, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
+    SubnetEmissionEnabled, SubnetLimit, SubnetOwnerCut, SubnetworkN, SubtokenEnabled, TaoBalance,
+    TargetRegistrationsPerInterval, Tempo, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
+};
+use frame_support::{ensure, pallet_prelude::*};
+
+/// A setter that takes any value and announces it.
+macro_rules! plain_setters {
+    ($($(#[$doc:meta])* $name:ident: $storage:ident($value:ty) => $event:ident;)*) => {
+        impl<T: Config> Pallet<T> {
+            $(
+                $(#[$doc])*
+                pub fn $name(netuid: NetUid, value: $value) {
+                    $storage::<T>::insert(netuid, value);
+                    Self::deposit_event(Event::$event(netuid, value));
+                }
+            )*
+        }
+    };
+}
+
+/// A setter that takes any value; Bittensor announces none of these.
+macro_rules! silent_setters {
+    ($($(#[$doc:meta])* $name:ident: $storage:ident($value:ty);)*) => {
+        impl<T: Config> Pallet<T> {
+            $(
+                $(#[$doc])*
+                pub fn $name(netuid: NetUid, value: $value) {
+                    $storage::<T>::insert(netuid, value);
+                }
+            )*
+        }
+    };
+}
+
+/// A setter of a value that holds for the whole chain.
+macro_rules! global_setters {
+    ($($(#[$doc:meta])* $name:ident: $storage:ident($value:ty) => $event:ident;)*) => {
+        impl<T: Config> Pallet<T> {
+            $(
+                $(#[$doc])*
+                pub fn $name(value: $value) {
+                    $storage::<T>::put(value);
+                    Self::deposit_event(Event::$event(value));
+                }
+            )*
+        }
+    };
+}
+
+plain_setters! {
+    /// Sets the consensus majority.
+    set_kappa: Kappa(u16) => KappaSet;
+    /// Sets rho, which no epoch reads.
+    set_rho: Rho(u16) => RhoSet;
+    /// Sets the blocks during which a new neuron is not pruned.
+    set_immunity_period: ImmunityPeriod(u16) => ImmunityPeriodSet;
+    /// Sets the least number of weights.
+    set_min_allowed_weights: MinAllowedWeights(u16) => MinAllowedWeightSet;
+    /// Sets the blocks between two weight settings.
+    set_weights_set_rate_limit: WeightsSetRateLimit(u64) => WeightsSetRateLimitSet;
+    /// Sets the least version of validator software.
+    set_weights_version_key: WeightsVersionKey(u64) => WeightsVersionKeySet;
+    /// Switches commit-reveal.
+    set_commit_reveal_weights_enabled: CommitRevealWeightsEnabled(bool) => CommitRevealEnabled;
+    /// Sets the blocks between two servings.
+    set_serving_rate_limit: ServingRateLimit(u64) => ServingRateLimitSet;
+    /// Sets whether neurons may register.
+    set_network_registration_allowed: NetworkRegistrationAllowed(bool) => RegistrationAllowed;
+    /// Sets registrations per block (proof of work).
+    set_max_registrations_per_block: MaxRegistrationsPerBlock(u16) => MaxRegistrationsPerBlockSet;
+    /// Sets registrations per interval, which nothing reads any more.
+    set_target_registrations_per_interval: TargetRegistrationsPerInterval(u16) => RegistrationPerIntervalSet;
+    /// Sets how far weights above consensus are cut in bonds.
+    set_bonds_penalty: BondsPenalty(u16) => BondsPenaltySet;
+}
+
+silent_setters! {
+    /// Chooses Yuma 3 or Yuma 1.
+    set_yuma3_enabled: Yuma3On(bool);
+    /// Switches liquid alpha.
+    set_liquid_alpha_enabled: LiquidAlphaOn(bool);
+    /// Sets whether a subnet shares in the emission.
+    set_subnet_emission_enabled: SubnetEmissionEnabled(bool);
+    /// Sets whether a subnet's owner gets a share.
+    set_owner_cut_enabled: OwnerCutEnabled(bool);
+    /// Sets whether stake may be moved.
+    set_subtoken_enabled: SubtokenEnabled(bool);
+}
+
+global_setters! {
+    /// Sets the stake below which a neuron has no say.
+    set_stake_threshold: StakeThreshold(u64) => StakeThresholdSet;
+    /// Sets the owners' share of emission.
+    set_subnet_owner_cut: SubnetOwnerCut(u16) => SubnetOwnerCutSet;
+    /// Sets the blocks between two creations of subnets.
+    set_network_rate_limit: NetworkRateLimit(u64) => NetworkRateLimitSet;
+    /// Sets the floor of the price of a subnet.
+    set_network_min_lock_cost: NetworkMinLockCost(TaoBalance) => NetworkMinLockCostSet;
+    /// Sets how many subnets may exist.
+    set_subnet_limit: SubnetLimit(u16) => SubnetLimitSet;
+    /// Sets the blocks before a subnet may start.
+    set_start_call_delay: StartCallDelay(u64) => StartCallDelaySet;
+}
+
+impl<T: Config> Pallet<T> {
+    /// Sets the blocks between two epochs; 0 stops them.
+    pub fn set_tempo(netuid: NetUid, tempo: u16) -> DispatchResult {
+        ensure!(tempo <= defaults::MAX_TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
+        Tempo::<T>::insert(netuid, tempo);
+        Self::deposit_event(Event::TempoSet(netuid, tempo));
+        Ok(())
+    }
+
+    /// Sets how many neurons may hold a validator permit.
+    pub fn set_max_allowed_validators(netuid: NetUid, validators: u16) -> DispatchResult {
+        ensure!(validators <= MaxAllowedUids::<T>::get(netuid), Error::<T>::InvalidValue);
+        MaxAllowedValidators::<T>::insert(netuid, validators);
+        Self::deposit_event(Event::MaxAllowedValidatorsSet(netuid, validators));
+        Ok(())
+    }
+
+    /// Sets how many neurons fit; never fewer than there are (pruning them is another matter), nor more than the
+    /// chain's weights are made for.
+    pub fn set_max_allowed_uids(netuid: NetUid, uids: u16) -> DispatchResult {
+        let bounds = SubnetworkN::<T>::get(netuid)..=defaults::MAX_ALLOWED_UIDS;
+        ensure!(bounds.contains(&uids), Error::<T>::InvalidValue);
+        MaxAllowedUids::<T>::insert(netuid, uids);
+        Self::deposit_event(Event::MaxAllowedUidsSet(netuid, uids));
+        Ok(())
+    }
+
+    /// Sets how long a silent neuron counts as active, in blocks. Epochs count it in tempos: what is stored for them
+    /// gives at least as many blocks at the tempo of now.
+    pub fn set_activity_cutoff(netuid: NetUid, blocks: u16) -> DispatchResult {
+        ensure!(blocks >= defaults::MIN_ACTIVITY_CUTOFF_BLOCKS, Error::<T>::ActivityCutoffTooLow);
+        let tempo = u32::from(Tempo::<T>::get(netuid).max(1));
+        ActivityCutoff::<T>::insert(netuid, blocks);
+        ActivityCutoffFactorMilli::<T>::insert(netuid, u32::from(blocks).saturating_mul(1000).div_ceil(tempo));
+        Self::deposit_event(Event::ActivityCutoffSet(netuid, blocks));
+        Ok(())
+    }
+
+    /// Sets how long a silent neuron counts as active, in thousandths of a tempo.
+    pub fn set_activity_cutoff_factor_milli(netuid: NetUid, factor_milli: u32) -> DispatchResult {
+        ensure!(factor_milli > 0, Error::<T>::ActivityCutoffFactorMilliOutOfBounds);
+        ActivityCutoffFactorMilli::<T>::insert(netuid, factor_milli);
+        Self::deposit_event(Event::ActivityCutoffFactorMilliSet { netuid, factor_milli });
+        Ok(())
+    }
+
+    /// Sets the share of old bonds that an epoch keeps, in millionths; above one, bonds would grow without end.
+    pub fn set_bonds_moving_average(netuid: NetUid, millionths: u64) -> DispatchResult {
+        ensure!(millionths <= 1_000_000, Error::<T>::InvalidValue);
+        BondsMovingAverage::<T>::insert(netuid, millionths);
+        Self::deposit_event(Event::BondsMovingAverageSet(netuid, millionths));
+        Ok(())
+    }
+
+    /// Sets the bounds of liquid alpha.
+    pub fn set_alpha_values(netuid: NetUid, low: u16, high: u16) -> DispatchResult {
+        /// A fortieth: below it bonds would hardly move.
+        const LEAST: u16 = u16::MAX / 40;
+        ensure!(LiquidAlphaOn::<T>::get(netuid), Error::<T>::LiquidAlphaDisabled);
+        ensure!(high >= LEAST, Error::<T>::AlphaHighTooLow);
+        ensure!(low >= LEAST && low <= high, Error::<T>::AlphaLowOutOfRange);
+        AlphaValues::<T>::insert(netuid, (low, high));
+        Ok(())
+    }
+
+    /// Sets the steepness of liquid alpha, in hundredths.
+    pub fn set_alpha_sigmoid_steepness(netuid: NetUid, steepness: i16) {
+        AlphaSigmoidSteepness::<T>::insert(netuid, steepness);
+        Self::deposit_event(Event::AlphaSigmoidSteepnessSet(netuid, steepness));
+    }
+
+    /// Sets the epochs between a commit and its reveal, for commits from now on.
+    pub fn set_reveal_period(netuid: NetUid, epochs: u64) -> DispatchResult {
+        ensure!(epochs >= defaults::MIN_REVEAL_PERIOD_EPOCHS, Error::<T>::RevealPeriodTooSmall);
+        ensure!(epochs <= defaults::MAX_REVEAL_PERIOD_EPOCHS, Error::<T>::RevealPeriodTooLarge);
+        RevealPeriodEpochs::<T>::insert(netuid, epochs);
+        Self::deposit_event(Event::CommitRevealPeriodsSet(netuid, epochs));
+        Ok(())
+    }
+
+    /// Sets the floor of the registration price, and lifts the price to it.
+    pub fn set_min_burn(netuid: NetUid, min_burn: TaoBalance) -> DispatchResult {
+        let below = defaults::MIN_BURN_UPPER_BOUND_RAO.min(MaxBurn::<T>::get(netuid));
+        ensure!(min_burn < below, Error::<T>::InvalidValue);
+        MinBurn::<T>::insert(netuid, min_burn);
+        Self::deposit_event(Event::MinBurnSet(netuid, min_burn));
+        Self::move_burn(netuid, |burn| burn.max(min_burn));
+        Ok(())
+    }
+
+    /// Sets the ceiling of the registration price, and lowers the price to it.
+    pub fn set_max_burn(netuid: NetUid, max_burn: TaoBalance) -> DispatchResult {
+        let above = defaults::MAX_BURN_LOWER_BOUND_RAO.max(MinBurn::<T>::get(netuid));
+        ensure!(max_burn > above, Error::<T>::InvalidValue);
+        MaxBurn::<T>::insert(netuid, max_burn);
+        Self::deposit_event(Event::MaxBurnSet(netuid, max_burn));
+        Self::move_burn(netuid, |burn| burn.min(max_burn));
+        Ok(())
+    }
+
+    fn move_burn(netuid: NetUid, change: impl FnOnce(TaoBalance) -> TaoBalance) {
+        let burn = Burn::<T>::get(netuid);
+        let moved = change(burn);
+        if moved != burn {
+            Burn::<T>::insert(netuid, moved);
+            Self::deposit_event(Event::BurnSet(netuid, moved));
+        }
+    }
+
+    /// Sets the blocks in which the registration price halves; 0 lets it stand.
+    pub fn set_burn_half_life(netuid: NetUid, burn_half_life: u16) {
+        BurnHalfLife::<T>::insert(netuid, burn_half_life);
+        Self::deposit_event(Event::BurnHalfLifeSet { netuid, burn_half_life });
+    }
+
+    /// Sets the factor by which a registration raises the price of the next; at least one.
+    pub fn set_burn_increase_mult(netuid: NetUid, burn_increase_mult: U64F64) -> DispatchResult {
+        ensure!(burn_increase_mult >= U64F64::ONE, Error::<T>::InvalidValue);
+        BurnIncreaseMult::<T>::insert(netuid, burn_increase_mult);
+        Self::deposit_event(Event::BurnIncreaseMultSet { netuid, burn_increase_mult });
+        Ok(())
+    }
+
+    /// Sets how many epochs may run in one block; at least one, or none would ever run.
+    pub fn set_max_epochs_per_block(epochs: u8) -> DispatchResult {
+        ensure!(epochs > 0, Error::<T>::InvalidValue);
+        MaxEpochsPerBlock::<T>::put(epochs);
+        Self::deposit_event(Event::MaxEpochsPerBlockSet(epochs));
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! Registration: a hotkey gets a uid, and in a full subnet somebody loses theirs.
+
+use crate::{
+    Active, Axons, BlockAtRegistration, Bonds, Burn, Config, Consensus, Dividends, Emission, Error, Event,
+    ImmuneOwnerUidsLimit, ImmunityPeriod, Incentive, IsNetworkMember, Keys, LastUpdate, MaxAllowedUids, NetUid,
+    NetUidStorageIndex, NetworkRegistrationAllowed, OwnedHotkeys, Owner, Pallet, RAORecycledForRegistration,
+    RegistrationsThisBlock, StakeWeight, StakingHotkeys, SubnetOwner, SubnetOwnerHotkey, SubnetworkN, TaoBalance, Uids,
+    ValidatorPermit, ValidatorTrust, WeightCommits, Weights,
+};
+use alloc::vec::Vec;
+use frame_support::{
+    ensure,
+    pallet_prelude::*,
+    traits::fungible::{Inspect, Mutate},
+    traits::tokens::{Fortitude, Precision, Preservation},
+};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+
+/// Where a newcomer goes.
+enum Place {
+    /// After the last neuron.
+    End,
+    /// In the place of the neuron with this uid.
+    Of(u16),
+}
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_burned_register(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        hotkey: T::AccountId,
+        limit_price: Option<TaoBalance>,
+    ) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        ensure!(!netuid.is_root(), Error::<T>::RegistrationNotPermittedOnRootSubnet);
+        Self::ensure_subnet_exists(netuid)?;
+        ensure!(NetworkRegistrationAllowed::<T>::get(netuid), Error::<T>::SubNetRegistrationDisabled);
+        ensure!(!Uids::<T>::contains_key(netuid, &hotkey), Error::<T>::HotKeyAlreadyRegisteredInSubNet);
+
+        let burn = Burn::<T>::get(netuid);
+        ensure!(limit_price.is_none_or(|limit| burn <= limit), Error::<T>::RegistrationPriceLimitExceeded);
+        ensure!(Self::spendable(&coldkey) >= burn, Error::<T>::NotEnoughBalanceToStake);
+        Self::ensure_associable(&coldkey, &hotkey)?;
+        let place = Self::find_place(netuid).ok_or(Error::<T>::NoNeuronIdAvailable)?;
+
+        T::Currency::burn_from(&coldkey, burn, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
+
+        Self::associate_hotkey(&coldkey, &hotkey);
+        let uid = Self::settle_at(netuid, place, &hotkey);
+        Self::raise_burn(netuid);
+        RegistrationsThisBlock::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
+        RAORecycledForRegistration::<T>::mutate(netuid, |recycled| *recycled = recycled.saturating_add(burn));
+        Self::deposit_event(Event::NeuronRegistered(netuid, uid, hotkey));
+        Ok(())
+    }
+
+    /// What a coldkey can spend without being reaped.
+    pub(crate) fn spendable(coldkey: &T::AccountId) -> TaoBalance {
+        T::Currency::reducible_balance(coldkey, Preservation::Preserve, Fortitude::Polite)
+    }
+
+    /// Refuses a hotkey that another coldkey owns.
+    pub(crate) fn ensure_associable(coldkey: &T::AccountId, hotkey: &T::AccountId) -> DispatchResult {
+        ensure!(
+            !Owner::<T>::contains_key(hotkey) || Owner::<T>::get(hotkey) == *coldkey,
+            Error::<T>::NonAssociatedColdKey
+        );
+        Ok(())
+    }
+
+    /// Gives a hotkey that nobody owns to the coldkey.
+    pub(crate) fn associate_hotkey(coldkey: &T::AccountId, hotkey: &T::AccountId) {
+        if Owner::<T>::contains_key(hotkey) {
+            return;
+        }
+        Owner::<T>::insert(hotkey, coldkey);
+        push_once(&mut OwnedHotkeys::<T>::get(coldkey), hotkey, |keys| OwnedHotkeys::<T>::insert(coldkey, keys));
+        push_once(&mut StakingHotkeys::<T>::get(coldkey), hotkey, |keys| StakingHotkeys::<T>::insert(coldkey, keys));
+        // A hotkey holds no balance. With a reference its account, and so its nonce, is kept, and FRAME's own nonce check
+        // admits its transactions: registration has paid for that. (Bittensor leaves it to a nonce check of its own.)
+        frame_system::Pallet::<T>::inc_providers(hotkey);
+    }
+
+    /// Where a newcomer can go; `None` if the subnet is full of neurons that are immune.
+    fn find_place(netuid: NetUid) -> Option<Place> {
+        if SubnetworkN::<T>::get(netuid) < MaxAllowedUids::<T>::get(netuid) {
+            return Some(Place::End);
+        }
+        Self::neuron_to_prune(netuid).map(Place::Of)
+    }
+
+    fn settle_at(netuid: NetUid, place: Place, hotkey: &T::AccountId) -> u16 {
+        let now = Self::current_block();
+        match place {
+            Place::End => Self::append_neuron(netuid, hotkey, now),
+            Place::Of(uid) => {
+                Self::replace_neuron(netuid, uid, hotkey, now);
+                uid
+            }
+        }
+    }
+
+    /// Who goes when the subnet is full: of those that are not immune, the one that earned least in the last epoch; of
+    /// equals the one that registered first; of those the lowest uid.
+    pub fn neuron_to_prune(netuid: NetUid) -> Option<u16> {
+        let now = Self::current_block();
+        let immunity = u64::from(ImmunityPeriod::<T>::get(netuid));
+        let immune_owners = Self::immune_owner_uids(netuid);
+        let emission = Emission::<T>::get(netuid);
+        (0..SubnetworkN::<T>::get(netuid))
+            .map(|uid| (uid, BlockAtRegistration::<T>::get(netuid, uid)))
+            .filter(|(uid, registered)| now.saturating_sub(*registered) >= immunity && !immune_owners.contains(uid))
+            .min_by_key(|(uid, registered)| {
+                (emission.get(usize::from(*uid)).copied().unwrap_or_default(), *registered, *uid)
+            })
+            .map(|(uid, _)| uid)
+    }
+
+    /// The uids of the subnet's owner that are never pruned: its named hotkey first, then its others by age.
+    fn immune_owner_uids(netuid: NetUid) -> Vec<u16> {
+        let named = Uids::<T>::get(netuid, SubnetOwnerHotkey::<T>::get(netuid));
+        let mut others: Vec<(u64, u16)> = OwnedHotkeys::<T>::get(SubnetOwner::<T>::get(netuid))
+            .iter()
+            .filter_map(|hotkey| Uids::<T>::get(netuid, hotkey))
+            .filter(|uid| Some(*uid) != named)
+            .map(|uid| (BlockAtRegistration::<T>::get(netuid, uid), uid))
+            .collect();
+        others.sort_unstable();
+        named
+            .into_iter()
+            .chain(others.into_iter().map(|(_, uid)| uid))
+            .take(usize::from(ImmuneOwnerUidsLimit::<T>::get(netuid)))
+            .collect()
+    }
+
+    /// Adds a uid at the end. Every vector by uid grows by one, so that they always have one element per neuron.
+    pub(crate) fn append_neuron(netuid: NetUid, hotkey: &T::AccountId, now: u64) -> u16 {
+        let uid = SubnetworkN::<T>::get(netuid);
+        SubnetworkN::<T>::insert(netuid, uid.saturating_add(1));
+        let index = NetUidStorageIndex::from(netuid);
+        Active::<T>::mutate(netuid, |v| v.push(true));
+        ValidatorPermit::<T>::mutate(netuid, |v| v.push(false));
+        Emission::<T>::mutate(netuid, |v| v.push(0));
+        Consensus::<T>::mutate(netuid, |v| v.push(0));
+        Dividends::<T>::mutate(netuid, |v| v.push(0));
+        ValidatorTrust::<T>::mutate(netuid, |v| v.push(0));
+        StakeWeight::<T>::mutate(netuid, |v| v.push(0));
+        Incentive::<T>::mutate(index, |v| v.push(0));
+        LastUpdate::<T>::mutate(index, |v| v.push(now));
+        Self::settle(netuid, uid, hotkey, now);
+        uid
+    }
+
+    /// Gives a uid to another hotkey. Nothing that the old holder earned or was entrusted with goes over: a permit that
+    /// did would let a newcomer without stake set weights.
+    fn replace_neuron(netuid: NetUid, uid: u16, hotkey: &T::AccountId, now: u64) {
+        let index = NetUidStorageIndex::from(netuid);
+        let old = Keys::<T>::get(netuid, uid);
+        Uids::<T>::remove(netuid, &old);
+        IsNetworkMember::<T>::remove(&old, netuid);
+        Axons::<T>::remove(netuid, &old);
+        WeightCommits::<T>::remove(index, &old);
+        Weights::<T>::remove(index, uid);
+        Bonds::<T>::remove(index, uid);
+        Active::<T>::mutate(netuid, |v| set(v, uid, true));
+        ValidatorPermit::<T>::mutate(netuid, |v| set(v, uid, false));
+        Emission::<T>::mutate(netuid, |v| set(v, uid, 0));
+        Consensus::<T>::mutate(netuid, |v| set(v, uid, 0));
+        Dividends::<T>::mutate(netuid, |v| set(v, uid, 0));
+        ValidatorTrust::<T>::mutate(netuid, |v| set(v, uid, 0));
+        StakeWeight::<T>::mutate(netuid, |v| set(v, uid, 0));
+        Incentive::<T>::mutate(index, |v| set(v, uid, 0));
+        LastUpdate::<T>::mutate(index, |v| set(v, uid, now));
+        Self::settle(netuid, uid, hotkey, now);
+    }
+
+    fn settle(netuid: NetUid, uid: u16, hotkey: &T::AccountId, now: u64) {
+        Keys::<T>::insert(netuid, uid, hotkey);
+        Uids::<T>::insert(netuid, hotkey, uid);
+        IsNetworkMember::<T>::insert(hotkey, netuid, true);
+        BlockAtRegistration::<T>::insert(netuid, uid, now);
+    }
+}
+
+/// Sets an element that exists; a shorter vector is left as it is.
+pub(crate) fn set<V>(values: &mut [V], uid: u16, value: V) {
+    if let Some(slot) = values.get_mut(usize::from(uid)) {
+        *slot = value;
+    }
+}
+
+/// Adds a key to a list that does not hold it yet, and hands the longer list to `store`.
+pub(crate) fn push_once<A: Clone + PartialEq>(keys: &mut Vec<A>, key: &A, store: impl FnOnce(&Vec<A>)) {
+    if !keys.contains(key) {
+        keys.push(key.clone());
+        store(keys);
+    }
+}

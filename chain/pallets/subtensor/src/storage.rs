@@ -1,0 +1,462 @@
+//! What the chain remembers: Bittensor's names, keys, value types and defaults.
+
+use frame_support::pallet_macros::pallet_section;
+
+/// Storage items, pasted into the pallet.
+#[pallet_section]
+mod storage {
+    // ---- Money. ----
+
+    /// All TAO that exists: free balances and stake. Refreshed at the end of every block.
+    #[pallet::storage]
+    pub type TotalIssuance<T> = StorageValue<_, TaoBalance, ValueQuery>;
+
+    /// All TAO outside free balances: the sum of `SubnetTAO`.
+    #[pallet::storage]
+    pub type TotalStake<T> = StorageValue<_, TaoBalance, ValueQuery>;
+
+    /// The TAO that backs a subnet: all stake on it and all that waits to be paid there.
+    #[pallet::storage]
+    pub type SubnetTAO<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
+
+    /// What the last block emitted in all, after halvings.
+    #[pallet::storage]
+    pub type BlockEmission<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::BLOCK_EMISSION_RAO }>>;
+
+    /// What a subnet received in the last block, in TAO.
+    #[pallet::storage]
+    pub type SubnetTaoInEmission<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
+
+    /// What a subnet received in the last block, in alpha.
+    #[pallet::storage]
+    pub type SubnetAlphaOutEmission<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// Whether a subnet takes part in emission. Creation sets it to false; root enables it.
+    #[pallet::storage]
+    pub type SubnetEmissionEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// What waits for the miners until the epoch.
+    #[pallet::storage]
+    pub type PendingServerEmission<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// What waits for the validators until the epoch.
+    #[pallet::storage]
+    pub type PendingValidatorEmission<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// What waits for the subnet's owner until the epoch.
+    #[pallet::storage]
+    pub type PendingOwnerCut<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// The owner's share of every subnet's emission, as a fraction of 65535.
+    #[pallet::storage]
+    pub type SubnetOwnerCut<T> = StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::SUBNET_OWNER_CUT }>>;
+
+    /// Whether a subnet's owner gets a share at all.
+    #[pallet::storage]
+    pub type OwnerCutEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// TAO destroyed by registrations in a subnet.
+    #[pallet::storage]
+    pub type RAORecycledForRegistration<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
+
+    // ---- Keys. ----
+
+    /// The coldkey that owns a hotkey.
+    #[pallet::storage]
+    pub type Owner<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId, ValueQuery, defaults::ZeroAccount<T>>;
+
+    /// The hotkeys that a coldkey owns.
+    #[pallet::storage]
+    pub type OwnedHotkeys<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Vec<T::AccountId>, ValueQuery>;
+
+    /// The hotkeys that a coldkey staked to, at any time.
+    #[pallet::storage]
+    pub type StakingHotkeys<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Vec<T::AccountId>, ValueQuery>;
+
+    /// The share of dividends that a hotkey keeps from those who staked to it, as a fraction of 65535.
+    #[pallet::storage]
+    pub type Delegates<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, u16, ValueQuery, ConstU16<{ defaults::DELEGATE_TAKE }>>;
+
+    // ---- Stake. A hotkey's stake is a pool; coldkeys hold shares of it, so that a dividend is one write. ----
+
+    /// All alpha staked to a hotkey in a subnet: the pool.
+    #[pallet::storage]
+    pub type TotalHotkeyAlpha<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// All shares of a hotkey's pool.
+    #[pallet::storage]
+    pub type TotalHotkeyShares<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, U64F64, ValueQuery>;
+
+    /// The shares that a coldkey holds of a hotkey's pool: (hotkey, coldkey, netuid).
+    #[pallet::storage]
+    pub type Alpha<T: Config> = StorageNMap<
+        _,
+        (NMapKey<Blake2_128Concat, T::AccountId>, NMapKey<Blake2_128Concat, T::AccountId>, NMapKey<Identity, NetUid>),
+        U64F64,
+        ValueQuery,
+    >;
+
+    /// What a hotkey earned in its last epoch, incentive and dividends together.
+    #[pallet::storage]
+    pub type LastHotkeyEmissionOnNetuid<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// The dividends of the last epoch by hotkey, before the take.
+    #[pallet::storage]
+    pub type AlphaDividendsPerSubnet<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, AlphaBalance, ValueQuery>;
+
+    /// Stake below which a neuron has no say and may not set weights.
+    #[pallet::storage]
+    pub type StakeThreshold<T> = StorageValue<_, u64, ValueQuery>;
+
+    // ---- Subnets. ----
+
+    /// The subnets that exist.
+    #[pallet::storage]
+    pub type NetworksAdded<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
+    /// How many subnets exist.
+    #[pallet::storage]
+    pub type TotalNetworks<T> = StorageValue<_, u16, ValueQuery>;
+
+    /// How many subnets may exist.
+    #[pallet::storage]
+    pub type SubnetLimit<T> = StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::SUBNET_LIMIT }>>;
+
+    /// Blocks that must pass between two creations of subnets.
+    #[pallet::storage]
+    pub type NetworkRateLimit<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::NETWORK_RATE_LIMIT_BLOCKS }>>;
+
+    /// The floor of the price of a subnet.
+    #[pallet::storage]
+    pub type NetworkMinLockCost<T> =
+        StorageValue<_, TaoBalance, ValueQuery, ConstU64<{ defaults::NETWORK_MIN_LOCK_COST_RAO }>>;
+
+    /// What the last subnet cost.
+    #[pallet::storage]
+    pub type NetworkLastLockCost<T> =
+        StorageValue<_, TaoBalance, ValueQuery, ConstU64<{ defaults::NETWORK_MIN_LOCK_COST_RAO }>>;
+
+    /// Blocks in which the price of a subnet falls by the last price paid.
+    #[pallet::storage]
+    pub type NetworkLockReductionInterval<T> =
+        StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::NETWORK_LOCK_REDUCTION_INTERVAL_BLOCKS }>>;
+
+    /// The block at which the last subnet was created, if any was. (Bittensor keeps it in `LastRateLimitedBlock`.)
+    #[pallet::storage]
+    pub type NetworkLastRegistered<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// What a subnet's creator paid. It is destroyed here: there is no pool to put it into.
+    #[pallet::storage]
+    pub type SubnetLocked<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
+
+    /// The coldkey that owns a subnet.
+    #[pallet::storage]
+    pub type SubnetOwner<T: Config> =
+        StorageMap<_, Identity, NetUid, T::AccountId, ValueQuery, defaults::ZeroAccount<T>>;
+
+    /// The hotkey of a subnet's owner.
+    #[pallet::storage]
+    pub type SubnetOwnerHotkey<T: Config> =
+        StorageMap<_, Identity, NetUid, T::AccountId, ValueQuery, defaults::ZeroAccount<T>>;
+
+    /// What a subnet's owner says about it.
+    #[pallet::storage]
+    pub type SubnetIdentitiesV3<T> = StorageMap<_, Identity, NetUid, SubnetIdentityV3, OptionQuery>;
+
+    /// The symbol of a subnet's token. Clients refuse to connect without it.
+    #[pallet::storage]
+    pub type TokenSymbol<T> = StorageMap<_, Identity, NetUid, Vec<u8>, ValueQuery, defaults::TaoSymbol>;
+
+    /// The block at which a subnet was created.
+    #[pallet::storage]
+    pub type NetworkRegisteredAt<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Blocks that an owner must wait before starting a subnet.
+    #[pallet::storage]
+    pub type StartCallDelay<T> = StorageValue<_, u64, ValueQuery>;
+
+    /// The block from which a started subnet emits.
+    #[pallet::storage]
+    pub type FirstEmissionBlockNumber<T> = StorageMap<_, Identity, NetUid, u64, OptionQuery>;
+
+    /// Whether a subnet was started, so that stake may be moved.
+    #[pallet::storage]
+    pub type SubtokenEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
+    /// 1 where alpha has a pool (on Bittensor); here always 0: alpha is worth TAO one to one.
+    #[pallet::storage]
+    pub type SubnetMechanism<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
+
+    /// How many incentive mechanisms a subnet has; always 1 here.
+    #[pallet::storage]
+    pub type MechanismCountCurrent<T> = StorageMap<_, Identity, NetUid, MechId, ValueQuery, OneMechanism>;
+
+    // ---- Neurons. ----
+
+    /// How many neurons a subnet has; uids are 0 to this.
+    #[pallet::storage]
+    pub type SubnetworkN<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
+
+    /// The uid of a hotkey in a subnet.
+    #[pallet::storage]
+    pub type Uids<T: Config> = StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, u16, OptionQuery>;
+
+    /// The hotkey of a uid in a subnet.
+    #[pallet::storage]
+    pub type Keys<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Identity, u16, T::AccountId, ValueQuery, defaults::ZeroAccount<T>>;
+
+    /// Whether a hotkey has a uid in a subnet.
+    #[pallet::storage]
+    pub type IsNetworkMember<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, bool, ValueQuery>;
+
+    /// The block at which the present holder of a uid registered.
+    #[pallet::storage]
+    pub type BlockAtRegistration<T> = StorageDoubleMap<_, Identity, NetUid, Identity, u16, u64, ValueQuery>;
+
+    /// Where a hotkey can be reached.
+    #[pallet::storage]
+    pub type Axons<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, AxonInfo, OptionQuery>;
+
+    // ---- Registration. ----
+
+    /// Whether a subnet takes new neurons.
+    #[pallet::storage]
+    pub type NetworkRegistrationAllowed<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// The price of a registration.
+    #[pallet::storage]
+    pub type Burn<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery, ConstU64<{ defaults::BURN_RAO }>>;
+
+    /// The floor of the price.
+    #[pallet::storage]
+    pub type MinBurn<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery, ConstU64<{ defaults::MIN_BURN_RAO }>>;
+
+    /// The ceiling of the price.
+    #[pallet::storage]
+    pub type MaxBurn<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery, ConstU64<{ defaults::MAX_BURN_RAO }>>;
+
+    /// Blocks in which the price halves while nobody registers.
+    #[pallet::storage]
+    pub type BurnHalfLife<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::BURN_HALF_LIFE_BLOCKS }>>;
+
+    /// The factor by which a registration raises the price of the next.
+    #[pallet::storage]
+    pub type BurnIncreaseMult<T> =
+        StorageMap<_, Identity, NetUid, U64F64, ValueQuery, defaults::BurnIncreaseMultDefault>;
+
+    /// Registrations in this block.
+    #[pallet::storage]
+    pub type RegistrationsThisBlock<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
+
+    /// Bounds proof-of-work registrations on Bittensor; burned ones are paced by their price alone.
+    #[pallet::storage]
+    pub type MaxRegistrationsPerBlock<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MAX_REGISTRATIONS_PER_BLOCK }>>;
+
+    /// Kept for clients: burned registrations are paced by their price alone.
+    #[pallet::storage]
+    pub type TargetRegistrationsPerInterval<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::TARGET_REGISTRATIONS_PER_INTERVAL }>>;
+
+    /// Kept for clients, like `TargetRegistrationsPerInterval`.
+    #[pallet::storage]
+    pub type AdjustmentInterval<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::ADJUSTMENT_INTERVAL_BLOCKS }>>;
+
+    /// Neurons that fit into a subnet.
+    #[pallet::storage]
+    pub type MaxAllowedUids<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MAX_ALLOWED_UIDS }>>;
+
+    /// Blocks during which a new neuron is not pruned.
+    #[pallet::storage]
+    pub type ImmunityPeriod<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::IMMUNITY_PERIOD_BLOCKS }>>;
+
+    /// Neurons of a subnet's owner that are never pruned.
+    #[pallet::storage]
+    pub type ImmuneOwnerUidsLimit<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::IMMUNE_OWNER_UIDS_LIMIT }>>;
+
+    /// Blocks between two servings of one neuron.
+    #[pallet::storage]
+    pub type ServingRateLimit<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::SERVING_RATE_LIMIT_BLOCKS }>>;
+
+    // ---- The clock of epochs. ----
+
+    /// Blocks between two epochs; 0 stops them.
+    #[pallet::storage]
+    pub type Tempo<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::TEMPO_BLOCKS }>>;
+
+    /// The block of the last epoch (of the creation, before the first).
+    #[pallet::storage]
+    pub type LastEpochBlock<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// The block to which an epoch that was due has been put off; 0 if none.
+    #[pallet::storage]
+    pub type PendingEpochAt<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// How many epochs a subnet has had. Commits and reveals are counted in it.
+    #[pallet::storage]
+    pub type SubnetEpochIndex<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// The block at which the last epoch paid; 0 before the first. (The misspelling is Bittensor's.)
+    #[pallet::storage]
+    pub type LastMechansimStepBlock<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Blocks since the last epoch.
+    #[pallet::storage]
+    pub type BlocksSinceLastStep<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Epochs that may run in one block.
+    #[pallet::storage]
+    pub type MaxEpochsPerBlock<T> = StorageValue<_, u8, ValueQuery, ConstU8<{ defaults::MAX_EPOCHS_PER_BLOCK }>>;
+
+    // ---- Consensus: parameters. ----
+
+    /// Consensus majority as a fraction of 65535.
+    #[pallet::storage]
+    pub type Kappa<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::KAPPA }>>;
+
+    /// Read by no epoch any more; kept for clients.
+    #[pallet::storage]
+    pub type Rho<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::RHO }>>;
+
+    /// Share of the old bonds that an epoch keeps, in millionths.
+    #[pallet::storage]
+    pub type BondsMovingAverage<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::BONDS_MOVING_AVERAGE }>>;
+
+    /// How far weights above consensus are cut in bonds, as a fraction of 65535.
+    #[pallet::storage]
+    pub type BondsPenalty<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::BONDS_PENALTY }>>;
+
+    /// Whether bonds follow Yuma 3. Creation sets it to true.
+    #[pallet::storage]
+    pub type Yuma3On<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
+    /// Whether the bonds' moving average depends on how far a weight is from consensus (Yuma 3 only).
+    #[pallet::storage]
+    pub type LiquidAlphaOn<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
+    /// The bounds (low, high) of liquid alpha as fractions of 65535.
+    #[pallet::storage]
+    pub type AlphaValues<T> = StorageMap<_, Identity, NetUid, (u16, u16), ValueQuery, defaults::AlphaValuesDefault>;
+
+    /// The steepness of liquid alpha's sigmoid, in hundredths.
+    #[pallet::storage]
+    pub type AlphaSigmoidSteepness<T> =
+        StorageMap<_, Identity, NetUid, i16, ValueQuery, defaults::AlphaSigmoidSteepnessDefault>;
+
+    /// Neurons that may hold a validator permit.
+    #[pallet::storage]
+    pub type MaxAllowedValidators<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MAX_ALLOWED_VALIDATORS }>>;
+
+    /// The activity cutoff as it was set, in blocks. An epoch reads `ActivityCutoffFactorMilli`.
+    #[pallet::storage]
+    pub type ActivityCutoff<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::ACTIVITY_CUTOFF_BLOCKS }>>;
+
+    /// The activity cutoff in thousandths of a tempo.
+    #[pallet::storage]
+    pub type ActivityCutoffFactorMilli<T> =
+        StorageMap<_, Identity, NetUid, u32, ValueQuery, ConstU32<{ defaults::ACTIVITY_CUTOFF_FACTOR_MILLI }>>;
+
+    /// Weights a validator must set at least.
+    #[pallet::storage]
+    pub type MinAllowedWeights<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MIN_ALLOWED_WEIGHTS }>>;
+
+    /// The largest share of one weight in a row, as a fraction of 65535.
+    #[pallet::storage]
+    pub type MaxWeightsLimit<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ u16::MAX }>>;
+
+    /// The least version of validator software whose weights are taken.
+    #[pallet::storage]
+    pub type WeightsVersionKey<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Blocks between two weight settings (or commits) of one neuron.
+    #[pallet::storage]
+    pub type WeightsSetRateLimit<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::WEIGHTS_SET_RATE_LIMIT_BLOCKS }>>;
+
+    /// Whether weights are committed first and revealed later.
+    #[pallet::storage]
+    pub type CommitRevealWeightsEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// Epochs between a commit and its reveal.
+    #[pallet::storage]
+    pub type RevealPeriodEpochs<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::REVEAL_PERIOD_EPOCHS }>>;
+
+    // ---- Consensus: state, by uid. ----
+
+    /// Weights that are committed and not revealed: (hash, epoch of the commit, block of the commit, epoch in which it
+    /// must be revealed).
+    #[pallet::storage]
+    pub type WeightCommits<T: Config> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        NetUidStorageIndex,
+        Twox64Concat,
+        T::AccountId,
+        VecDeque<(H256, u64, u64, u64)>,
+        OptionQuery,
+    >;
+
+    /// The weights that a validator set, as (uid, weight), scaled so that the largest is 65535.
+    #[pallet::storage]
+    pub type Weights<T> = StorageDoubleMap<_, Identity, NetUidStorageIndex, Identity, u16, Vec<(u16, u16)>, ValueQuery>;
+
+    /// The bonds that a validator holds, as (uid, bond).
+    #[pallet::storage]
+    pub type Bonds<T> = StorageDoubleMap<_, Identity, NetUidStorageIndex, Identity, u16, Vec<(u16, u16)>, ValueQuery>;
+
+    /// The block of a neuron's last weights (of their commit, with commit-reveal).
+    #[pallet::storage]
+    pub type LastUpdate<T> = StorageMap<_, Identity, NetUidStorageIndex, Vec<u64>, ValueQuery>;
+
+    /// Miners' shares in the last epoch, as fractions of 65535.
+    #[pallet::storage]
+    pub type Incentive<T> = StorageMap<_, Identity, NetUidStorageIndex, Vec<u16>, ValueQuery>;
+
+    /// Validators' shares in the last epoch, as fractions of 65535.
+    #[pallet::storage]
+    pub type Dividends<T> = StorageMap<_, Identity, NetUid, Vec<u16>, ValueQuery>;
+
+    /// The weights that consensus agreed on, as fractions of 65535.
+    #[pallet::storage]
+    pub type Consensus<T> = StorageMap<_, Identity, NetUid, Vec<u16>, ValueQuery>;
+
+    /// How much of a validator's weights was within consensus, as a fraction of 65535.
+    #[pallet::storage]
+    pub type ValidatorTrust<T> = StorageMap<_, Identity, NetUid, Vec<u16>, ValueQuery>;
+
+    /// Who may validate.
+    #[pallet::storage]
+    pub type ValidatorPermit<T> = StorageMap<_, Identity, NetUid, Vec<bool>, ValueQuery>;
+
+    /// Who set weights within the activity cutoff.
+    #[pallet::storage]
+    pub type Active<T> = StorageMap<_, Identity, NetUid, Vec<bool>, ValueQuery>;
+
+    /// What a neuron earned in the last epoch. Pruning goes by it.
+    #[pallet::storage]
+    pub type Emission<T> = StorageMap<_, Identity, NetUid, Vec<AlphaBalance>, ValueQuery>;
+
+    /// Stake as the last epoch counted it, scaled so that the largest is 65535.
+    #[pallet::storage]
+    pub type StakeWeight<T> = StorageMap<_, Identity, NetUid, Vec<u16>, ValueQuery>;
+}

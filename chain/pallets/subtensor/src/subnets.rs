@@ -1,0 +1,143 @@
+//! Creating and starting a subnet.
+
+use crate::{
+    BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastEpochBlock,
+    MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost, NetworkLastRegistered,
+    NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt, NetworksAdded, Pallet,
+    StartCallDelay, SubnetEmissionEnabled, SubnetIdentitiesV3, SubnetIdentityV3, SubnetLimit, SubnetLocked,
+    SubnetOwner, SubnetOwnerHotkey, SubtokenEnabled, TaoBalance, TokenSymbol, TotalNetworks, Yuma3On, defaults,
+};
+use alloc::vec::Vec;
+use frame_support::{ensure, pallet_prelude::*, traits::fungible::Mutate, traits::tokens};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use sp_runtime::traits::UniqueSaturatedInto;
+
+impl<T: Config> Pallet<T> {
+    /// The present block.
+    pub fn current_block() -> u64 {
+        frame_system::Pallet::<T>::block_number().unique_saturated_into()
+    }
+
+    /// All subnets, in ascending order.
+    pub fn subnets() -> Vec<NetUid> {
+        let mut subnets: Vec<NetUid> =
+            NetworksAdded::<T>::iter().filter_map(|(netuid, added)| added.then_some(netuid)).collect();
+        subnets.sort_unstable();
+        subnets
+    }
+
+    /// What creating a subnet costs now: twice the last price just after a creation, falling by the last price every
+    /// `NetworkLockReductionInterval` blocks, never below `NetworkMinLockCost`.
+    pub fn network_lock_cost() -> TaoBalance {
+        let last_block = NetworkLastRegistered::<T>::get();
+        let last_cost = NetworkLastLockCost::<T>::get();
+        let start = if last_block == 0 { last_cost } else { last_cost.saturating_mul(2) };
+        let fall_per_block = last_cost.checked_div(NetworkLockReductionInterval::<T>::get()).unwrap_or(last_cost);
+        let fallen = fall_per_block.saturating_mul(Self::current_block().saturating_sub(last_block));
+        start.saturating_sub(fallen).max(NetworkMinLockCost::<T>::get())
+    }
+
+    pub(crate) fn do_register_network(
+        origin: OriginFor<T>,
+        hotkey: T::AccountId,
+        identity: Option<SubnetIdentityV3>,
+    ) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        if let Some(identity) = &identity {
+            ensure!(identity.is_within_limits(), Error::<T>::InvalidIdentity);
+        }
+        let now = Self::current_block();
+        let last = NetworkLastRegistered::<T>::get();
+        ensure!(
+            last == 0 || now.saturating_sub(last) >= NetworkRateLimit::<T>::get(),
+            Error::<T>::NetworkTxRateLimitExceeded
+        );
+        ensure!(TotalNetworks::<T>::get() < SubnetLimit::<T>::get(), Error::<T>::SubnetLimitReached);
+        let cost = Self::network_lock_cost();
+        ensure!(Self::spendable(&coldkey) >= cost, Error::<T>::CannotAffordLockCost);
+        Self::ensure_associable(&coldkey, &hotkey)?;
+        let netuid = Self::next_netuid().ok_or(Error::<T>::SubnetLimitReached)?;
+
+        T::Currency::burn_from(
+            &coldkey,
+            cost,
+            tokens::Preservation::Preserve,
+            tokens::Precision::Exact,
+            tokens::Fortitude::Polite,
+        )?;
+        Self::associate_hotkey(&coldkey, &hotkey);
+        Self::init_subnet(netuid, &coldkey, &hotkey, now);
+        NetworkLastLockCost::<T>::put(cost);
+        NetworkLastRegistered::<T>::put(now);
+        SubnetLocked::<T>::insert(netuid, cost);
+        Self::append_neuron(netuid, &hotkey, now);
+
+        Self::deposit_event(Event::NetworkAdded(netuid, 0));
+        if let Some(identity) = identity {
+            SubnetIdentitiesV3::<T>::insert(netuid, identity);
+            Self::deposit_event(Event::SubnetIdentitySet(netuid));
+        }
+        Ok(())
+    }
+
+    /// The lowest netuid that is free; 0 is the root network's.
+    fn next_netuid() -> Option<NetUid> {
+        (1..=u16::MAX).map(NetUid).find(|netuid| !NetworksAdded::<T>::contains_key(netuid))
+    }
+
+    /// Writes what a new subnet has other than the pallet's general defaults.
+    fn init_subnet(netuid: NetUid, coldkey: &T::AccountId, hotkey: &T::AccountId, now: u64) {
+        NetworksAdded::<T>::insert(netuid, true);
+        TotalNetworks::<T>::mutate(|n| *n = n.saturating_add(1));
+        NetworkRegisteredAt::<T>::insert(netuid, now);
+        SubnetOwner::<T>::insert(netuid, coldkey);
+        SubnetOwnerHotkey::<T>::insert(netuid, hotkey);
+        TokenSymbol::<T>::insert(netuid, defaults::token_symbol(netuid));
+        MaxAllowedValidators::<T>::insert(netuid, defaults::NEW_SUBNET_MAX_ALLOWED_VALIDATORS);
+        MinAllowedWeights::<T>::insert(netuid, defaults::NEW_SUBNET_MIN_ALLOWED_WEIGHTS);
+        ImmunityPeriod::<T>::insert(netuid, defaults::NEW_SUBNET_IMMUNITY_PERIOD_BLOCKS);
+        Burn::<T>::insert(netuid, defaults::BURN_RAO);
+        Yuma3On::<T>::insert(netuid, true);
+        // Root decides which subnets share in the emission.
+        SubnetEmissionEnabled::<T>::insert(netuid, false);
+        // The first epoch comes one tempo after the creation.
+        LastEpochBlock::<T>::insert(netuid, now);
+        BlocksSinceLastStep::<T>::insert(netuid, 0);
+    }
+
+    pub(crate) fn do_start_call(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        Self::ensure_subnet_exists(netuid)?;
+        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+        ensure!(!FirstEmissionBlockNumber::<T>::contains_key(netuid), Error::<T>::FirstEmissionBlockNumberAlreadySet);
+        let now = Self::current_block();
+        ensure!(
+            now >= NetworkRegisteredAt::<T>::get(netuid).saturating_add(StartCallDelay::<T>::get()),
+            Error::<T>::NeedWaitingMoreBlocksToStarCall
+        );
+        let first_emission = now.saturating_add(1);
+        FirstEmissionBlockNumber::<T>::insert(netuid, first_emission);
+        SubtokenEnabled::<T>::insert(netuid, true);
+        Self::deposit_event(Event::FirstEmissionBlockNumberSet(netuid, first_emission));
+        Ok(())
+    }
+
+    /// Whether a subnet exists.
+    pub fn subnet_exists(netuid: NetUid) -> bool {
+        NetworksAdded::<T>::get(netuid)
+    }
+
+    pub(crate) fn ensure_subnet_exists(netuid: NetUid) -> DispatchResult {
+        ensure!(Self::subnet_exists(netuid), Error::<T>::SubnetNotExists);
+        Ok(())
+    }
+
+    /// Passes root and the owner of an existing subnet.
+    pub(crate) fn ensure_subnet_owner_or_root(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+        Self::ensure_subnet_exists(netuid)?;
+        if let Some(coldkey) = frame_system::ensure_signed_or_root(origin)? {
+            ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+        }
+        Ok(())
+    }
+}

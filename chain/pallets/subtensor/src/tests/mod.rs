@@ -1,0 +1,173 @@
+//! The pallet in a small runtime. Every helper that changes state checks the invariants and where money came from.
+
+mod admin;
+mod commit_reveal;
+mod conservation;
+mod epoch;
+mod registration;
+mod serving;
+mod staking;
+mod subnets;
+mod weights;
+
+use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};
+use frame_support::{assert_ok, derive_impl, pallet_prelude::DispatchResult, traits::Hooks};
+use sp_io::TestExternalities;
+use sp_runtime::{AccountId32, BuildStorage, traits::IdentityLookup};
+
+frame_support::construct_runtime!(
+    pub enum Test {
+        System: frame_system,
+        Balances: pallet_balances,
+        SubtensorModule: crate,
+        AdminUtils: crate::admin,
+    }
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = frame_system::mocking::MockBlockU32<Test>;
+    type AccountId = AccountId32;
+    type Lookup = IdentityLookup<AccountId32>;
+    type AccountData = pallet_balances::AccountData<u64>;
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+    type AccountStore = System;
+    type ExistentialDeposit = frame_support::traits::ConstU64<EXISTENTIAL_DEPOSIT_RAO>;
+}
+
+impl crate::Config for Test {
+    type Currency = Balances;
+}
+
+impl crate::admin::Config for Test {}
+
+pub(super) const EXISTENTIAL_DEPOSIT_RAO: u64 = 500;
+/// What every coldkey starts with.
+pub(super) const FUNDS_RAO: u64 = 10_000 * RAO_PER_TAO;
+/// Blocks between epochs in these tests.
+pub(super) const TEMPO: u16 = 10;
+/// The subnet that `with_subnet` makes.
+pub(super) const NET: NetUid = NetUid(1);
+/// The number of the account pair that owns it; its hotkey has uid 0.
+pub(super) const OWNER: u8 = 0;
+
+/// The coldkey of pair `n`; every one is funded.
+pub(super) fn cold(n: u8) -> AccountId32 {
+    AccountId32::new([100u8.wrapping_add(n); 32])
+}
+
+/// The hotkey of pair `n`.
+pub(super) fn hot(n: u8) -> AccountId32 {
+    AccountId32::new([n.wrapping_add(1); 32])
+}
+
+pub(super) fn signed(who: AccountId32) -> RuntimeOrigin {
+    RuntimeOrigin::signed(who)
+}
+
+/// Runs a test on a fresh chain, in block 1.
+pub(super) fn with_chain(test: impl FnOnce()) {
+    let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
+    pallet_balances::GenesisConfig::<Test> {
+        balances: (0..100).map(|n| (cold(n), FUNDS_RAO)).collect(),
+        ..Default::default()
+    }
+    .assimilate_storage(&mut storage)
+    .unwrap();
+    crate::GenesisConfig::<Test>::default().assimilate_storage(&mut storage).unwrap();
+    let mut chain = TestExternalities::from(storage);
+    chain.execute_with(|| {
+        System::set_block_number(1);
+        test();
+        check();
+    });
+}
+
+/// Runs a test on a chain with one started, emitting subnet of a short tempo, without rate limits.
+pub(super) fn with_subnet(test: impl FnOnce()) {
+    with_chain(|| {
+        ok(SubtensorModule::register_network(signed(cold(OWNER)), hot(OWNER)));
+        ok(SubtensorModule::start_call(signed(cold(OWNER)), NET));
+        ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), NET, true));
+        ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), NET, TEMPO));
+        ok(AdminUtils::sudo_set_weights_set_rate_limit(RuntimeOrigin::root(), NET, 0));
+        assert_eq!(SubnetOwnerHotkey::<Test>::get(NET), hot(OWNER));
+        test();
+    });
+}
+
+/// Asserts that a call succeeded and that the chain is sound.
+#[track_caller]
+pub(super) fn ok(result: DispatchResult) {
+    assert_ok!(result);
+    check();
+}
+
+#[track_caller]
+pub(super) fn check() {
+    assert_eq!(SubtensorModule::check_invariants(), Ok(()));
+}
+
+/// Lets blocks pass. Each one may emit at most what it says, and nothing else may change the issuance.
+#[track_caller]
+pub(super) fn pass(blocks: u32) {
+    for _ in 0..blocks {
+        let now = System::block_number();
+        SubtensorModule::on_finalize(now);
+        assert_eq!(crate::TotalIssuance::<Test>::get(), SubtensorModule::issuance());
+        let before = SubtensorModule::issuance();
+        System::set_block_number(now + 1);
+        System::reset_events();
+        SubtensorModule::on_initialize(now + 1);
+        let emitted: TaoBalance = crate::SubnetTaoInEmission::<Test>::iter_values().sum();
+        assert_eq!(SubtensorModule::issuance() + recycled(), before + emitted);
+        check();
+    }
+}
+
+/// What this block's events say was destroyed.
+fn recycled() -> TaoBalance {
+    events()
+        .into_iter()
+        .filter_map(|event| if let Event::AlphaRecycled(_, _, amount, _) = event { Some(amount) } else { None })
+        .sum()
+}
+
+/// This pallet's events of this block.
+pub(super) fn events() -> Vec<Event<Test>> {
+    System::events()
+        .into_iter()
+        .filter_map(|record| if let RuntimeEvent::SubtensorModule(event) = record.event { Some(event) } else { None })
+        .collect()
+}
+
+/// Lets blocks pass until an epoch has just run.
+#[track_caller]
+pub(super) fn pass_epoch() {
+    let epoch = crate::SubnetEpochIndex::<Test>::get(NET);
+    while crate::SubnetEpochIndex::<Test>::get(NET) == epoch {
+        pass(1);
+    }
+}
+
+/// Registers pair `n` and returns its uid.
+#[track_caller]
+pub(super) fn register(n: u8) -> u16 {
+    ok(SubtensorModule::burned_register(signed(cold(n)), NET, hot(n)));
+    Uids::<Test>::get(NET, hot(n)).unwrap()
+}
+
+/// Stakes from pair `n` to its own hotkey.
+#[track_caller]
+pub(super) fn stake(n: u8, amount: TaoBalance) {
+    ok(SubtensorModule::add_stake(signed(cold(n)), hot(n), NET, amount));
+}
+
+/// Switches commit-reveal of the subnet.
+#[track_caller]
+pub(super) fn commit_reveal(enabled: bool) {
+    ok(AdminUtils::sudo_set_commit_reveal_weights_enabled(signed(cold(OWNER)), NET, enabled));
+}
