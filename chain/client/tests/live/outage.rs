@@ -1,0 +1,126 @@
+//! A chain that stands still, and one that goes away and comes back.
+
+use std::time::Duration;
+
+use chain::{Call, Client, ConnectConfig, Rao};
+use narrows_node::{DevNode, DevNodeConfig};
+
+use crate::blocks::assert_unbroken;
+use crate::{World, alice, config, key};
+
+/// Long enough that every connection has noticed.
+const OUTAGE: Duration = Duration::from_secs(10);
+
+fn kept_in(dir: &tempfile::TempDir, port: u16) -> DevNodeConfig {
+    let mut config = config();
+    config.state_dir = Some(dir.path().to_owned());
+    config.port = Some(port);
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_stands_still_is_waited_for() {
+    let world = World::new().await;
+    let mut blocks = world.client.blocks().await.expect("a stream");
+    let mut seen = vec![blocks.next().await.expect("a block")];
+    world.node.pause().await;
+    let bob = key("Bob").account_id();
+    let submission = {
+        let client = world.client.clone();
+        tokio::spawn(async move { client.submit(&alice(), &Call::transfer_keep_alive(bob, Rao::from_tao(1))).await })
+    };
+    let state = world.client.latest().await.expect("reads go on");
+    assert!(!submission.is_finished());
+    world.node.resume().await;
+    let done = submission.await.expect("no panic").expect("a transfer");
+    assert!(done.number > state.number());
+    while seen.last().is_some_and(|block| block.number < done.number) {
+        seen.push(blocks.next().await.expect("a block"));
+    }
+    assert_unbroken(&seen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_for_ten_seconds_is_found_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let node = DevNode::start(kept_in(&dir, 0)).await.expect("the chain starts");
+    let port = node.port();
+    let client = Client::connect(ConnectConfig::new([node.rpc_url()]).expect("an endpoint")).await.expect("connects");
+    let mut blocks = client.blocks().await.expect("a stream");
+    let mut seen = vec![blocks.next().await.expect("a block")];
+
+    node.shutdown().await.expect("stops");
+    // Both begin during the outage and must get through it.
+    let bob = key("Bob").account_id();
+    let submission = {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit(&alice(), &Call::transfer_keep_alive(bob, Rao::from_tao(3))).await })
+    };
+    let reader = tokio::spawn(async move {
+        while seen.len() < 30 {
+            seen.push(blocks.next().await.expect("a block"));
+        }
+        seen
+    });
+    tokio::time::sleep(OUTAGE).await;
+    assert!(!submission.is_finished() && !reader.is_finished());
+
+    let node = DevNode::start(kept_in(&dir, port)).await.expect("the chain goes on");
+    submission.await.expect("no panic").expect("a transfer");
+    assert_unbroken(&reader.await.expect("no panic"));
+    let state = client.latest().await.expect("a snapshot");
+    assert_eq!(state.balance(bob).await.expect("a balance"), Rao::from_tao(3), "exactly once");
+    node.shutdown().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extrinsic_lost_with_the_nodes_pool_is_submitted_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let node = DevNode::start(kept_in(&dir, 0)).await.expect("the chain starts");
+    let port = node.port();
+    let client = Client::connect(ConnectConfig::new([node.rpc_url()]).expect("an endpoint")).await.expect("connects");
+    // A warm client, so that the submissions below reach the pool of a chain that makes no blocks.
+    client.latest().await.expect("a snapshot");
+    node.pause().await;
+    let submissions: Vec<_> = (0..5)
+        .map(|index| {
+            let (client, to) = (client.clone(), key(&format!("Lost{index}")).account_id());
+            tokio::spawn(async move { client.submit(&alice(), &Call::transfer_keep_alive(to, Rao::from_tao(1))).await })
+        })
+        .collect();
+    // The node counts what waits in its pool: five extrinsics are there when the next nonce has moved by five.
+    while node_next_nonce(&node).await < 5 {
+        tokio::task::yield_now().await;
+    }
+    node.shutdown().await.expect("stops");
+    let node = DevNode::start(kept_in(&dir, port)).await.expect("the chain goes on, with an empty pool");
+    for submission in submissions {
+        submission.await.expect("no panic").expect("a transfer");
+    }
+    let state = client.latest().await.expect("a snapshot");
+    for index in 0..5 {
+        let to = key(&format!("Lost{index}")).account_id();
+        assert_eq!(state.balance(to).await.expect("a balance"), Rao::from_tao(1), "exactly once");
+    }
+    node.shutdown().await.expect("stops");
+}
+
+/// Alice's next nonce with what waits in the pool, asked over HTTP as any tool would.
+async fn node_next_nonce(node: &DevNode) -> u64 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"system_accountNextIndex","params":["{}"]}}"#,
+        alice().account_id()
+    );
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", node.port())).await.expect("connects");
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("writes");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("reads");
+    let json: serde_json::Value =
+        serde_json::from_str(answer.rsplit("\r\n\r\n").next().expect("a body")).expect("JSON");
+    json["result"].as_u64().expect("a number")
+}
