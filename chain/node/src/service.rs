@@ -1,0 +1,138 @@
+//! Puts the parts of a node together: database, client, pool, RPC. No peer-to-peer network: a development chain has one
+//! author, and its clients come over RPC.
+
+use std::sync::Arc;
+
+use narrows_runtime::RuntimeApi;
+use narrows_runtime::opaque::Block;
+use sc_client_api::Backend as _;
+use sc_client_db::{BlocksPruning, DatabaseSettings, DatabaseSource, PruningMode};
+use sc_service::{
+    BuildGenesisBlock, ClientConfig, GenesisBlockBuilder, KeystoreContainer, TaskManager, config::KeystoreConfig,
+};
+use sc_transaction_pool::{TransactionPoolHandle, TransactionPoolOptions, TransactionPoolType};
+use sp_core::storage::Storage;
+
+use crate::config::{DevNodeConfig, StartError};
+use crate::executor::NativeExecutor;
+
+/// The client: database and runtime behind one door.
+pub(crate) type Client = sc_service::TFullClient<Block, RuntimeApi, NativeExecutor>;
+/// The database.
+pub(crate) type Backend = sc_service::TFullBackend<Block>;
+/// The transaction pool.
+pub(crate) type Pool = TransactionPoolHandle<Block, Client>;
+
+/// Bytes of trie nodes kept in memory.
+const TRIE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Transactions ready for a block; a tenth as many may wait for an earlier nonce.
+const MAX_POOL_TRANSACTIONS: usize = 8_192;
+
+/// Bytes of them.
+const MAX_POOL_BYTES: usize = 20 * 1024 * 1024;
+
+/// A node without its RPC and its timer.
+pub(crate) struct Parts {
+    pub(crate) client: Arc<Client>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) keystore: KeystoreContainer,
+    pub(crate) tasks: TaskManager,
+}
+
+/// Open the database and build what stands on it.
+pub(crate) fn assemble(
+    config: &DevNodeConfig,
+    genesis: Storage,
+    runtime: tokio::runtime::Handle,
+) -> Result<Parts, StartError> {
+    let backend = open(config)?;
+    let genesis = || {
+        GenesisBlockBuilder::new_with_storage(genesis.clone(), true, backend.clone(), NativeExecutor)
+            .map_err(|error| StartError::Genesis(error.to_string()))
+    };
+    refuse_other_genesis(config, &backend, genesis()?)?;
+
+    let tasks = TaskManager::new(runtime, None).map_err(sc_service::Error::from)?;
+    let client = sc_service::new_client(
+        backend.clone(),
+        NativeExecutor,
+        genesis()?,
+        Default::default(),
+        Default::default(),
+        sc_client_api::execution_extensions::ExecutionExtensions::new(None, Arc::new(NativeExecutor)),
+        Box::new(tasks.spawn_handle()),
+        None,
+        None,
+        ClientConfig::default(),
+    )
+    .map_err(sc_service::Error::from)?;
+    let client = Arc::new(client);
+
+    // One author and no forks, so the pool needs to know one state only. A banned transaction may be sent again at once.
+    let is_dev = true;
+    let options = TransactionPoolOptions::new_with_params(
+        MAX_POOL_TRANSACTIONS,
+        MAX_POOL_BYTES,
+        None,
+        TransactionPoolType::SingleState,
+        is_dev,
+        false,
+    );
+    let pool = sc_transaction_pool::Builder::new(tasks.spawn_essential_handle(), client.clone(), true.into())
+        .with_options(options)
+        .build();
+    let pool = Arc::new(pool);
+    tasks.spawn_handle().spawn(
+        "txpool-notifications",
+        Some("transaction-pool"),
+        sc_transaction_pool::notification_future(client.clone(), pool.clone(), false),
+    );
+    let keystore = KeystoreContainer::new(&KeystoreConfig::InMemory)?;
+    Ok(Parts { client, backend, pool, keystore, tasks })
+}
+
+/// Open the chain's database, or make an empty one.
+fn open(config: &DevNodeConfig) -> Result<Arc<Backend>, StartError> {
+    let source = match &config.state_dir {
+        None => DatabaseSource::Custom { db: Arc::new(sp_database::MemDb::new()), require_create_flag: true },
+        Some(dir) => {
+            let path = dir.join("paritydb");
+            std::fs::create_dir_all(&path).map_err(|source| StartError::StateDir { dir: dir.clone(), source })?;
+            DatabaseSource::ParityDb { path }
+        }
+    };
+    let (state_pruning, blocks_pruning) = match config.kept_blocks {
+        None => (PruningMode::ArchiveAll, BlocksPruning::KeepAll),
+        Some(blocks) => (PruningMode::blocks_pruning(blocks), BlocksPruning::Some(blocks)),
+    };
+    sc_service::new_db_backend(DatabaseSettings {
+        trie_cache_maximum_size: Some(TRIE_CACHE_BYTES),
+        state_pruning: Some(state_pruning),
+        source,
+        blocks_pruning,
+        pruning_filters: Vec::new(),
+        metrics_registry: None,
+    })
+    .map_err(|error| StartError::Database(Box::new(error)))
+}
+
+/// A database keeps the genesis it was made with, whatever it is opened with: going on from another chain's blocks would
+/// go unnoticed until a client finds accounts or a beacon that it does not know.
+fn refuse_other_genesis(
+    config: &DevNodeConfig,
+    backend: &Backend,
+    builder: GenesisBlockBuilder<Block, Backend, NativeExecutor>,
+) -> Result<(), StartError> {
+    use sp_blockchain::HeaderBackend;
+    let info = backend.blockchain().info();
+    let (Some(dir), true) = (&config.state_dir, info.finalized_state.is_some()) else { return Ok(()) };
+    // The operation is dropped: only the root is wanted, nothing is written.
+    let (block, _operation) = builder.build_genesis_block().map_err(sc_service::Error::from)?;
+    let made = block.header.hash();
+    if made == info.genesis_hash {
+        return Ok(());
+    }
+    Err(StartError::OtherGenesis { dir: dir.clone(), found: info.genesis_hash, made })
+}
