@@ -1,0 +1,29 @@
+//! What the binaries `neuron` and `validator` share on their command lines.
+//!
+//! ```no_run
+//! # use clap::Parser;
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     common: neuron::cli::CommonArgs,
+//! }
+//! # async fn f() -> eyre::Result<()> {
+//! let args = Args::parse();
+//! let common = args.common.with_config()?;
+//! common.start_logging();
+//! let client = common.connect().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod common;
+mod exit;
+mod output;
+mod register;
+mod serve;
+
+pub use common::CommonArgs;
+pub use exit::{CheckFailed, EXIT_INTERRUPTED, Interrupted, Usage, exit_status, finish, interrupted};
+pub use output::Output;
+pub use register::{RegisterArgs, register};
+pub use serve::ServeArgs;

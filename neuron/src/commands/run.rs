@@ -1,0 +1,72 @@
+//! `neuron run`.
+
+use std::io::{self, Write};
+
+use keys::Keypair;
+use keys::cli::PasswordArgs;
+use neuron::cli::{CommonArgs, Interrupted, ServeArgs, interrupted};
+use neuron::events::{Event, EventSink};
+use neuron::shell::{self, NeuronConfig};
+use neuron::store::BlobLimits;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::task::JoinHandle;
+
+/// Events that wait to be printed.
+const MAX_WAITING_EVENTS: usize = 1024;
+const GIB: u64 = 1024 * 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+pub(crate) async fn run(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
+    let stop = interrupted()?;
+    let hotkey = common.wallet.hotkey_pair(&args.password)?;
+    // Until it runs there is nothing to stop in order.
+    let Some(setup) = stop.run_until_cancelled(set_up(common, args, hotkey)).await else {
+        return Err(Interrupted.into());
+    };
+    let (config, printer) = setup?;
+    let result = shell::run(config, stop).await;
+    if let Some(printer) = printer {
+        // The senders are gone with the neuron, so this ends.
+        printer.await??;
+    }
+    Ok(result?)
+}
+
+type Printer = JoinHandle<eyre::Result<()>>;
+
+async fn set_up(common: &CommonArgs, args: &Args, hotkey: Keypair) -> eyre::Result<(NeuronConfig, Option<Printer>)> {
+    let client = common.connect().await?;
+    let netuid = common.subnet(&client.latest().await?).await?;
+    let state = args.serve.state(netuid, &hotkey.account_id())?;
+    tracing::info!(hotkey = %hotkey.account_id(), %netuid, state = %state.display(), "starting");
+    let events = EventSink::new(MAX_WAITING_EVENTS);
+    let printer = common.json.then(|| tokio::spawn(print(events.listen())));
+    let presence = args.serve.presence(common, client, netuid, hotkey, events)?;
+    let blobs = BlobLimits { max_blob_bytes: 4 * GIB, max_total_bytes: 64 * GIB };
+    Ok((NeuronConfig { presence, state, blobs }, printer))
+}
+
+/// One JSON object per line, for dashboards and tests.
+async fn print(mut events: broadcast::Receiver<Event>) -> eyre::Result<()> {
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            Err(RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "standard output is too slow for this neuron's events");
+                continue;
+            }
+            Err(RecvError::Closed) => return Ok(()),
+        };
+        let line = serde_json::to_string(&event)?;
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        stdout.flush()?;
+    }
+}

@@ -1,0 +1,144 @@
+//! What happens in a neuron, as stable machine events beside its log. Whoever runs the neuron listens; a listener that
+//! falls behind loses the oldest events, and the neuron never waits for it.
+
+use keys::AccountId;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::net::{AxonAddr, PeerName, Refusal};
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The neuron listens.
+    Listening {
+        /// Whom it speaks for.
+        hotkey: AccountId,
+        /// Its libp2p identity.
+        peer: PeerName,
+        /// Where, TCP first.
+        addresses: Vec<AxonAddr>,
+    },
+    /// The chain holds this neuron's axon.
+    AxonServed {
+        /// What it says.
+        address: AxonAddr,
+    },
+    /// The chain did not take this neuron's axon.
+    AxonNotServed {
+        /// What it would say.
+        address: AxonAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A block was finalized.
+    Block {
+        /// Its number.
+        number: u64,
+    },
+    /// The chain cannot be followed at the moment.
+    ChainLost {
+        /// Why.
+        reason: String,
+    },
+    /// A peer could not be reached.
+    DialFailed {
+        /// Whom.
+        hotkey: AccountId,
+        /// Where.
+        address: AxonAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A peer proved its hotkey, and accepted ours.
+    PeerProven {
+        /// Its hotkey.
+        hotkey: AccountId,
+        /// Its libp2p identity.
+        peer: PeerName,
+    },
+    /// A proven peer is gone.
+    PeerLost {
+        /// Its hotkey.
+        hotkey: AccountId,
+    },
+    /// A peer was not believed.
+    PeerRefused {
+        /// Its libp2p identity.
+        peer: PeerName,
+        /// The hotkey it claimed, if any.
+        hotkey: Option<AccountId>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A peer does not believe this neuron.
+    RefusedByPeer {
+        /// Its libp2p identity.
+        peer: PeerName,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A peer asked for a sign of life and got it.
+    PingAnswered {
+        /// Who asked.
+        asker: AccountId,
+    },
+    /// This neuron asked a miner for a sign of life.
+    Asked {
+        /// The miner.
+        miner: AccountId,
+        /// Whether a good answer came in time.
+        is_answered: bool,
+    },
+    /// The neuron has stopped.
+    Stopped,
+}
+
+/// Where a neuron's events go. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EventSink(broadcast::Sender<Event>);
+
+impl EventSink {
+    /// A sink that keeps this many events for listeners that fall behind.
+    pub fn new(kept_events: usize) -> Self {
+        Self(broadcast::Sender::new(kept_events.max(1)))
+    }
+
+    /// A new listener; it hears what is emitted from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
+
+    /// Tells an event to whoever listens; nobody may.
+    pub fn emit(&self, event: Event) {
+        let _ = self.0.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_form_is_stable() {
+        let peer = PeerName::from_seed(&[1; 32]);
+        let event = Event::PeerRefused { peer, hotkey: None, refusal: Refusal::NotRegistered };
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            format!(r#"{{"event":"peer_refused","peer":"{peer}","hotkey":null,"refusal":"not_registered"}}"#)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_listener_loses_the_oldest_events_and_holds_nobody_up() {
+        let sink = EventSink::new(2);
+        let mut listener = sink.listen();
+        for number in 0..4 {
+            sink.emit(Event::Block { number });
+        }
+        assert!(matches!(listener.recv().await, Err(broadcast::error::RecvError::Lagged(2))));
+        assert!(matches!(listener.recv().await, Ok(Event::Block { number: 2 })));
+    }
+}
