@@ -1,1 +1,15 @@
+//! The validator: it checks what miners claim, turns what it found into weights, and commits them on chain.
+//!
+//! | to do this | look at |
+//! |---|---|
+//! | see who answers | [`machine::reach`] |
+//! | audit a window, rule, score | [`machine::audit`], [`machine::verdict`], [`machine::score`] |
+//! | measure hardware | [`machine::admission`] |
+//! | check evidence again | [`evidence`] |
+//! | decide when weights are committed and revealed | [`machine::weights`] |
+//! | run a validator in this process | [`shell`] |
 
+pub mod cli;
+pub mod evidence;
+pub mod machine;
+pub mod shell;

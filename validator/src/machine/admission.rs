@@ -1,0 +1,395 @@
+//! "This machine has this compute": challenge, commit, draw, open, verify, per miner and sans-IO.
+//!
+//! 1. The validator sends fresh matrices (nonce, beacon and the miner's identity fix them). Its clock starts.
+//! 2. The miner multiplies and answers with a Merkle root over the product. The clock stops.
+//! 3. Only now the validator draws a second nonce, which picks tiles; the miner opens them; each is recomputed.
+//!
+//! A miner proves itself when it is new and whenever its last proof failed. On top the beacon draws windows in which the
+//! *whole fleet* is challenged at the same moment: identities that share a machine then fall short together. What is
+//! measured is compared with what the miner declared (a localnet: with the quota that it was given).
+//!
+//! Time is the validator's own clock, passed in; nonces are the shell's fresh randomness, passed in. The round trip is
+//! inside what is measured: the rules allow for it once.
+//!
+//! What it does not show: whose machine it was, or that nobody lent a hand within the deadline.
+
+use std::collections::BTreeMap;
+
+use engine::Digest;
+use engine::work_proof::{Challenge, OpenedTile, WorkProofError, drawn_tiles, verify};
+use keys::AccountId;
+use neuron::message::names::{Beacon, Millis, WindowId};
+use thiserror::Error;
+
+use super::draw::is_fleet_proof_window;
+
+/// Most miners that are challenged at the same moment, and most whose proofs are remembered.
+pub const MAX_PROVERS: usize = 512;
+/// How many times the time allowed is waited before a miner counts as not having answered. Longer than the time allowed,
+/// so that a slow machine is measured rather than taken for dead.
+pub const GIVE_UP_FACTOR: u32 = 4;
+
+/// What a proof goes by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdmissionRules {
+    /// Side of the matrices; its cube is the number of multiplications. The time they take has to be well above the
+    /// round trip, or the network is measured.
+    pub side: u32,
+    /// Of a thousand, how much longer than its declared speed says a miner may take: noise of an honest machine.
+    pub slack_per_mille: u32,
+    /// What the network may take, there and back, in milliseconds.
+    pub round_trip_ms: u32,
+    /// How long a miner has to open the drawn tiles, in milliseconds.
+    pub open_ms: u32,
+    /// In how many of a thousand windows the whole fleet is challenged.
+    pub fleet_per_mille: u16,
+}
+
+/// A miner to be challenged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prover {
+    /// Its key: challenges are bound to it, so that two identities cannot share an answer.
+    pub hotkey: AccountId,
+    /// Multiplications per second that it claims, or was given as a quota.
+    pub declared_per_second: u64,
+}
+
+/// The first message: multiply these.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// To whom.
+    pub hotkey: AccountId,
+    /// Side of the matrices.
+    pub side: u32,
+    /// Fixes them, with the beacon and the hotkey.
+    pub nonce: [u8; 32],
+    /// The beacon.
+    pub beacon: Beacon,
+}
+
+/// The second message: open these.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draw {
+    /// To whom.
+    pub hotkey: AccountId,
+    /// What picked the tiles.
+    pub nonce: [u8; 32],
+    /// The tiles.
+    pub tiles: Vec<u32>,
+}
+
+/// Why a proof failed.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum ProofFault {
+    /// No root in time.
+    #[error("no root within {waited_ms} ms")]
+    NoRoot {
+        /// How long was waited.
+        waited_ms: u32,
+    },
+    /// A root, but too late for what was declared.
+    #[error("{elapsed_ms} ms for what its declared speed does in {allowed_ms} ms, allowances included")]
+    TooSlow {
+        /// What it took.
+        elapsed_ms: u32,
+        /// What was allowed.
+        allowed_ms: u32,
+    },
+    /// The drawn tiles were not opened in time.
+    #[error("the drawn tiles were not opened within {waited_ms} ms")]
+    NotOpened {
+        /// How long was waited.
+        waited_ms: u32,
+    },
+    /// The answer is no proof.
+    #[error(transparent)]
+    False(#[from] WorkProofError),
+}
+
+/// How a proof ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Who.
+    pub hotkey: AccountId,
+    /// What it declared.
+    pub declared_per_second: u64,
+    /// What was measured, round trip included; nothing when no valid proof came.
+    pub measured_per_second: Option<u64>,
+    /// Whether it proved what it declared.
+    pub verdict: Result<(), ProofFault>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Until the root is here.
+    Multiplying,
+    /// Until the tiles are here.
+    Opening { root: Digest, nonce: [u8; 32], elapsed_ms: u32, since: Millis },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    prover: Prover,
+    challenge: Challenge,
+    since: Millis,
+    allowed_ms: u32,
+    stage: Stage,
+}
+
+/// The hardware verifier.
+#[derive(Debug)]
+pub struct Admission {
+    rules: AdmissionRules,
+    pending: BTreeMap<AccountId, Pending>,
+    last: BTreeMap<AccountId, Outcome>,
+}
+
+impl Admission {
+    /// A verifier that knows nobody.
+    pub fn new(rules: AdmissionRules) -> Self {
+        Self { rules, pending: BTreeMap::new(), last: BTreeMap::new() }
+    }
+
+    /// The milliseconds that a miner of a declared speed has for the product, allowances included.
+    pub fn allowed_ms(&self, declared_per_second: u64) -> u32 {
+        let multiplications = u128::from(self.rules.side).pow(3);
+        let honest_ms = (multiplications * 1000).div_ceil(u128::from(declared_per_second.max(1)));
+        let with_slack = (honest_ms * (1000 + u128::from(self.rules.slack_per_mille))).div_ceil(1000);
+        u32::try_from(with_slack).unwrap_or(u32::MAX).saturating_add(self.rules.round_trip_ms)
+    }
+
+    /// A window begins: challenges who is due. `secret` is fresh randomness; each miner's nonce is derived from it.
+    ///
+    /// # Errors
+    /// When the rules ask for matrices that cannot be.
+    pub fn on_window(
+        &mut self,
+        now: Millis,
+        window: WindowId,
+        beacon: Beacon,
+        miners: &[Prover],
+        secret: &[u8; 32],
+    ) -> Result<Vec<Ask>, WorkProofError> {
+        self.last.retain(|hotkey, _| miners.iter().any(|miner| miner.hotkey == *hotkey));
+        let is_fleet = is_fleet_proof_window(&beacon, window, self.rules.fleet_per_mille);
+        let mut asks = Vec::new();
+        for &prover in miners {
+            let has_proved = self.last.get(&prover.hotkey).is_some_and(|outcome| {
+                outcome.verdict.is_ok() && outcome.declared_per_second == prover.declared_per_second
+            });
+            let full = self.pending.len() >= MAX_PROVERS;
+            if (has_proved && !is_fleet) || self.pending.contains_key(&prover.hotkey) || full {
+                continue;
+            }
+            let nonce = *blake3::keyed_hash(secret, &prover.hotkey.0).as_bytes();
+            let challenge = Challenge::bind(self.rules.side, &nonce, &beacon.0, &prover.hotkey.0)?;
+            let allowed_ms = self.allowed_ms(prover.declared_per_second);
+            let stage = Stage::Multiplying;
+            self.pending.insert(prover.hotkey, Pending { prover, challenge, since: now, allowed_ms, stage });
+            asks.push(Ask { hotkey: prover.hotkey, side: self.rules.side, nonce, beacon });
+        }
+        Ok(asks)
+    }
+
+    /// A miner's root arrived. `nonce` is fresh randomness, drawn now. A second root, or one that nobody asked for, is
+    /// ignored: the first is what the miner stands by.
+    pub fn on_root(&mut self, now: Millis, hotkey: &AccountId, root: Digest, nonce: [u8; 32]) -> Option<Draw> {
+        let pending = self.pending.get_mut(hotkey)?;
+        if !matches!(pending.stage, Stage::Multiplying) {
+            return None;
+        }
+        let elapsed_ms = now.since(pending.since);
+        pending.stage = Stage::Opening { root, nonce, elapsed_ms, since: now };
+        Some(Draw { hotkey: *hotkey, nonce, tiles: drawn_tiles(&pending.challenge, &root, &nonce) })
+    }
+
+    /// A miner opened its tiles. Recomputes them, which for the largest matrices takes a tenth of a second: to be called
+    /// off the threads that serve the network.
+    pub fn on_opened(&mut self, hotkey: &AccountId, answer: &[OpenedTile]) -> Option<Outcome> {
+        let pending = *self.pending.get(hotkey)?;
+        let Stage::Opening { root, nonce, elapsed_ms, .. } = pending.stage else { return None };
+        let verdict = match verify(&pending.challenge, &root, &nonce, answer) {
+            Err(error) => (None, Err(ProofFault::False(error))),
+            Ok(()) => {
+                let per_second = u128::from(pending.challenge.multiplications()) * 1000 / u128::from(elapsed_ms.max(1));
+                let measured = u64::try_from(per_second).unwrap_or(u64::MAX);
+                let allowed_ms = pending.allowed_ms;
+                let in_time = elapsed_ms <= allowed_ms;
+                let verdict = if in_time { Ok(()) } else { Err(ProofFault::TooSlow { elapsed_ms, allowed_ms }) };
+                (Some(measured), verdict)
+            }
+        };
+        Some(self.end(&pending.prover, verdict))
+    }
+
+    /// Time passed: ends proofs whose miner is not heard of any more. To be called at [`wake_at`](Self::wake_at).
+    pub fn on_tick(&mut self, now: Millis) -> Vec<Outcome> {
+        let open_ms = self.rules.open_ms;
+        let late = self.pending.values().filter_map(|pending| match pending.stage {
+            Stage::Multiplying => {
+                let waited_ms = now.since(pending.since);
+                let is_over = waited_ms >= pending.allowed_ms.saturating_mul(GIVE_UP_FACTOR);
+                is_over.then_some((pending.prover, ProofFault::NoRoot { waited_ms }))
+            }
+            Stage::Opening { since, .. } => {
+                let waited_ms = now.since(since);
+                (waited_ms >= open_ms).then_some((pending.prover, ProofFault::NotOpened { waited_ms }))
+            }
+        });
+        let late: Vec<_> = late.collect();
+        late.into_iter().map(|(prover, fault)| self.end(&prover, (None, Err(fault)))).collect()
+    }
+
+    /// When [`on_tick`](Self::on_tick) has something to do.
+    pub fn wake_at(&self) -> Option<Millis> {
+        let deadline = |pending: &Pending| match pending.stage {
+            Stage::Multiplying => pending.since.plus(pending.allowed_ms.saturating_mul(GIVE_UP_FACTOR)),
+            Stage::Opening { since, .. } => since.plus(self.rules.open_ms),
+        };
+        self.pending.values().map(deadline).min()
+    }
+
+    /// How a miner's last proof ended.
+    pub fn last(&self, hotkey: &AccountId) -> Option<&Outcome> {
+        self.last.get(hotkey)
+    }
+
+    /// The factor in a miner's score: all or nothing, since whoever declares less is measured against less. Nothing until
+    /// a first proof has held.
+    pub fn factor_per_mille(&self, hotkey: &AccountId) -> u64 {
+        if self.last.get(hotkey).is_some_and(|outcome| outcome.verdict.is_ok()) { 1000 } else { 0 }
+    }
+
+    fn end(&mut self, prover: &Prover, (measured, verdict): (Option<u64>, Result<(), ProofFault>)) -> Outcome {
+        self.pending.remove(&prover.hotkey);
+        let outcome = Outcome {
+            hotkey: prover.hotkey,
+            declared_per_second: prover.declared_per_second,
+            measured_per_second: measured,
+            verdict,
+        };
+        self.last.insert(prover.hotkey, outcome.clone());
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::work_proof::Product;
+
+    use super::*;
+
+    const RULES: AdmissionRules =
+        AdmissionRules { side: 128, slack_per_mille: 250, round_trip_ms: 20, open_ms: 500, fleet_per_mille: 0 };
+    /// 128³ multiplications in 100 ms.
+    const DECLARED: u64 = 128 * 128 * 128 * 10;
+    const ALLOWED_MS: u32 = 145;
+    const BEACON: Beacon = Beacon([3; 32]);
+
+    fn prover(n: u8) -> Prover {
+        Prover { hotkey: AccountId([n; 32]), declared_per_second: DECLARED }
+    }
+
+    fn start(admission: &mut Admission, miners: &[Prover]) -> Vec<Ask> {
+        admission.on_window(Millis(1000), WindowId(1), BEACON, miners, &[9; 32]).unwrap()
+    }
+
+    fn product(ask: &Ask, as_whom: AccountId) -> Product {
+        Product::compute(&Challenge::bind(ask.side, &ask.nonce, &ask.beacon.0, &as_whom.0).unwrap())
+    }
+
+    fn prove(admission: &mut Admission, ask: &Ask, as_whom: AccountId, took_ms: u32) -> Outcome {
+        let product = product(ask, as_whom);
+        let now = Millis(1000).plus(took_ms);
+        let draw = admission.on_root(now, &ask.hotkey, product.root(), [5; 32]).unwrap();
+        admission.on_opened(&ask.hotkey, &product.open(&draw.tiles).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_honest_proof_in_time_is_admitted_and_measured() {
+        let mut admission = Admission::new(RULES);
+        assert_eq!(admission.allowed_ms(DECLARED), ALLOWED_MS);
+        let asks = start(&mut admission, &[prover(1)]);
+        assert_eq!(admission.factor_per_mille(&prover(1).hotkey), 0, "not before it proved");
+        let outcome = prove(&mut admission, &asks[0], asks[0].hotkey, 100);
+        assert_eq!((outcome.verdict, outcome.measured_per_second), (Ok(()), Some(DECLARED)));
+        assert_eq!(admission.factor_per_mille(&prover(1).hotkey), 1000);
+        assert!(start(&mut admission, &[prover(1)]).is_empty(), "proved once, it is left alone");
+        let boast = Prover { declared_per_second: DECLARED * 2, ..prover(1) };
+        assert_eq!(start(&mut admission, &[boast]).len(), 1, "another declaration is another claim");
+    }
+
+    #[test]
+    fn the_boundary_of_too_slow_is_exact_and_a_slow_machine_is_still_measured() {
+        for (took_ms, passes) in [(ALLOWED_MS, true), (ALLOWED_MS + 1, false)] {
+            let mut admission = Admission::new(RULES);
+            let asks = start(&mut admission, &[prover(1)]);
+            let outcome = prove(&mut admission, &asks[0], asks[0].hotkey, took_ms);
+            assert_eq!(outcome.verdict.is_ok(), passes, "{took_ms} ms");
+            assert!(outcome.measured_per_second.is_some());
+            assert_eq!(start(&mut admission, &[prover(1)]).is_empty(), passes, "who failed is asked again");
+        }
+    }
+
+    #[test]
+    fn an_answer_made_for_another_identity_is_false() {
+        let mut admission = Admission::new(RULES);
+        let asks = start(&mut admission, &[prover(1), prover(2)]);
+        assert_ne!(asks[0].nonce, asks[1].nonce);
+        let outcome = prove(&mut admission, &asks[0], asks[1].hotkey, 10);
+        assert!(matches!(outcome.verdict, Err(ProofFault::False(WorkProofError::False { .. }))), "{outcome:?}");
+        assert_eq!(outcome.measured_per_second, None);
+    }
+
+    #[test]
+    fn tiles_that_fit_no_root_and_roots_that_come_twice_do_not_help() {
+        let mut admission = Admission::new(RULES);
+        let asks = start(&mut admission, &[prover(1)]);
+        let product = product(&asks[0], asks[0].hotkey);
+        let guess = Digest([7; 32]);
+        let draw = admission.on_root(Millis(1001), &asks[0].hotkey, guess, [5; 32]).unwrap();
+        assert_eq!(admission.on_root(Millis(1100), &asks[0].hotkey, product.root(), [6; 32]), None);
+        let outcome = admission.on_opened(&asks[0].hotkey, &product.open(&draw.tiles).unwrap()).unwrap();
+        assert!(matches!(outcome.verdict, Err(ProofFault::False(WorkProofError::Proof(_)))), "{outcome:?}");
+    }
+
+    #[test]
+    fn the_silent_are_given_up_at_their_deadline() {
+        let mut admission = Admission::new(RULES);
+        let asks = start(&mut admission, &[prover(1), prover(2)]);
+        let wake = admission.wake_at().unwrap();
+        assert_eq!(wake, Millis(1000 + u64::from(ALLOWED_MS * GIVE_UP_FACTOR)));
+        admission.on_root(Millis(1100), &asks[1].hotkey, Digest([0; 32]), [5; 32]).unwrap();
+        assert_eq!(admission.wake_at(), Some(wake));
+        assert_eq!(admission.on_tick(Millis(wake.0 - 1)), []);
+        let outcomes = admission.on_tick(wake);
+        assert!(matches!(outcomes[..], [Outcome { verdict: Err(ProofFault::NoRoot { .. }), .. }]));
+        let outcomes = admission.on_tick(Millis(1600));
+        assert!(matches!(outcomes[..], [Outcome { verdict: Err(ProofFault::NotOpened { .. }), .. }]));
+        assert_eq!(admission.wake_at(), None);
+        assert_eq!(admission.on_opened(&asks[1].hotkey, &[]), None, "too late");
+    }
+
+    #[test]
+    fn in_a_fleet_window_everybody_is_asked_at_once() {
+        let mut admission = Admission::new(AdmissionRules { fleet_per_mille: 1000, ..RULES });
+        let miners = [prover(1), prover(2), prover(3)];
+        for ask in start(&mut admission, &miners) {
+            assert_eq!(prove(&mut admission, &ask, ask.hotkey, 50).verdict, Ok(()));
+        }
+        assert_eq!(start(&mut admission, &miners).len(), 3);
+    }
+
+    #[test]
+    fn the_gone_are_forgotten_and_rules_that_cannot_be_are_refused() {
+        let mut admission = Admission::new(RULES);
+        let ask = start(&mut admission, &[prover(1)])[0];
+        prove(&mut admission, &ask, ask.hotkey, 50);
+        start(&mut admission, &[prover(2)]);
+        assert_eq!(admission.last(&prover(1).hotkey), None);
+        let mut absurd = Admission::new(AdmissionRules { side: 100, ..RULES });
+        let refused = absurd.on_window(Millis(0), WindowId(0), BEACON, &[prover(1)], &[0; 32]);
+        assert_eq!(refused, Err(WorkProofError::Side(100)));
+    }
+}
