@@ -1,1 +1,38 @@
+//! A whole subnet on one machine: the chain, its owner, validators and miners, brought up with one command through the
+//! same client and the same calls that real ones use.
+//!
+//! | to do this | look at |
+//! |---|---|
+//! | bring a localnet up | [`up`] |
+//! | see who takes part, and their keys | [`accounts`] |
+//! | make a subnet out of an empty chain | [`setup`] |
+//! | run the neurons | [`people`] |
+//! | follow what happens | [`events`], folded by [`tally`], drawn by [`view`], summed up by [`report`] |
+//!
+//! **Invariant:** view, summary and invariants are folds over one event stream; nothing else tells them anything.
 
+pub mod accounts;
+pub mod banner;
+pub mod cli;
+pub mod events;
+pub mod interrupt;
+pub mod logs;
+pub mod people;
+pub mod report;
+pub mod setup;
+pub mod tally;
+pub mod up;
+pub mod view;
+pub mod watch;
+
+/// Prints to stdout, the channel of results.
+#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
+pub fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Prints to stderr, the channel of errors.
+#[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+pub fn complain(text: &str) {
+    eprintln!("error: {text}");
+}

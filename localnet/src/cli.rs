@@ -1,0 +1,133 @@
+//! The command line of `localnet`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Most neurons a localnet holds: a subnet has 256 uids, the owner's among them.
+const MAX_NEURONS: u16 = 255;
+
+/// A Narrows subnet on this machine: chain, validators and miners, with one command.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    before_help = "Example:\n  localnet up                        3 validators, 12 miners, a live view; Ctrl-C ends it\n  localnet up --ci --json --epochs 3   no drawing, one JSON object at the end, exit 3 if an invariant fails"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs of `localnet`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring a subnet up and run it.
+    Up(UpArgs),
+}
+
+/// How a localnet is brought up.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// Miners to register.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub miners: u16,
+    /// Validators to register.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub validators: u16,
+    /// Time between two blocks.
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = block_time)]
+    pub block_time: Duration,
+    /// Blocks in an epoch.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 120, value_parser = clap::value_parser!(u16).range(20..=7200))]
+    pub tempo: u16,
+    /// End after this many paid epochs (default: run until Ctrl-C, or 3 with --ci).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub epochs: Option<u64>,
+    /// Fixes every key, the beacon and all draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// RPC port (default: 9944, or the next free one).
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Keep the chain, wallets and neurons' state here; a later start goes on from it (default: nothing is kept).
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// No drawing; check the invariants at the end and exit 3 if one does not hold.
+    #[arg(long)]
+    pub ci: bool,
+    /// Print the result as one JSON object on stdout; logs go to stderr.
+    #[arg(long)]
+    pub json: bool,
+    /// More logs (RUST_LOG is understood as well).
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl UpArgs {
+    /// Paid epochs after which the run ends by itself.
+    pub fn epochs_wanted(&self) -> Option<u64> {
+        self.epochs.or(self.ci.then_some(3))
+    }
+
+    /// Checks what a single flag cannot: the message says which to change.
+    pub fn check(&self) -> Result<(), String> {
+        let neurons = self.miners + self.validators;
+        if neurons > MAX_NEURONS {
+            return Err(format!(
+                "{} miners and {} validators make {neurons} neurons, but a subnet has room for {MAX_NEURONS}: lower --miners or --validators",
+                self.miners, self.validators
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn block_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| format!("{e}; write it like 250ms or 12s"))?;
+    if (Duration::from_millis(20)..=Duration::from_secs(60)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("a block takes from 20ms to 60s".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed_and_help_fits_a_screen() {
+        Cli::command().debug_assert();
+        let mut command = Cli::command();
+        for help in [
+            command.render_help().to_string(),
+            command.find_subcommand_mut("up").expect("up").render_help().to_string(),
+        ] {
+            assert!(help.lines().count() <= 48, "{help}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_flag_to_change() {
+        let up = |flags: &[&str]| {
+            Cli::try_parse_from(["localnet", "up"].iter().chain(flags)).map(|cli| {
+                let Command::Up(args) = cli.command;
+                args
+            })
+        };
+        assert!(up(&["--block-time", "1ms"]).is_err());
+        assert!(up(&["--block-time", "soon"]).is_err());
+        assert!(up(&["--miners", "0"]).is_err());
+        assert!(up(&["--tempo", "5"]).is_err());
+        assert!(up(&["--epochs", "0"]).is_err());
+        let crowded = up(&["--miners", "200", "--validators", "50"]).expect("parses").check();
+        assert_eq!(crowded, Ok(()));
+        assert_eq!(up(&["--ci"]).expect("parses").epochs_wanted(), Some(3));
+        assert_eq!(up(&[]).expect("parses").epochs_wanted(), None);
+    }
+}

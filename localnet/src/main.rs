@@ -1,0 +1,53 @@
+//! The `localnet` binary.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use localnet::cli::{Cli, Command};
+use localnet::up::{self, Interrupted};
+
+/// Exit statuses of the command-line contract.
+const FAILED: u8 = 1;
+const BAD_USAGE: u8 = 2;
+const BROKEN_INVARIANT: u8 = 3;
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let Command::Up(args) = Cli::parse().command;
+    if let Err(message) = args.check() {
+        localnet::complain(&message);
+        return ExitCode::from(BAD_USAGE);
+    }
+    let live = !args.ci && !args.json && std::io::stdout().is_terminal();
+    let log = live.then(|| std::env::temp_dir().join(format!("narrows-localnet-{}.log", std::process::id())));
+    let ended = localnet::logs::start(args.verbose, log.as_deref()).and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(up::up(&args, live))
+    });
+    match ended {
+        Ok(outcome) => {
+            if args.json {
+                match serde_json::to_string(&outcome.report) {
+                    Ok(json) => localnet::say(&json),
+                    Err(error) => localnet::complain(&format!("cannot print the result: {error}")),
+                }
+            } else {
+                localnet::say(&outcome.report.to_string());
+            }
+            if outcome.interrupted {
+                ExitCode::from(INTERRUPTED)
+            } else if args.ci && !outcome.report.held() {
+                ExitCode::from(BROKEN_INVARIANT)
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            localnet::complain(&format!("{error:#}"));
+            let usage = error.downcast_ref::<narrows_node::StartError>().is_some();
+            ExitCode::from(if usage { BAD_USAGE } else { FAILED })
+        }
+    }
+}

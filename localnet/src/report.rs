@@ -1,0 +1,230 @@
+//! What a run came to: one object for machines, one table for people, and the invariants it is judged by.
+
+use std::fmt::{self, Display};
+
+use chain::Rao;
+use serde::Serialize;
+
+use crate::accounts::Role;
+use crate::tally::{NeuronTally, Tally};
+use crate::view::short;
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// Height of the chain.
+    pub blocks: u64,
+    /// Epochs that ran.
+    pub epochs: u64,
+    /// Epochs that paid a miner by its incentive.
+    pub paid_epochs: u64,
+    /// Every neuron, by uid.
+    pub neurons: Vec<NeuronReport>,
+    /// What must hold, and whether it does.
+    pub invariants: Vec<Invariant>,
+}
+
+/// One neuron's part.
+#[derive(Clone, Debug, Serialize)]
+pub struct NeuronReport {
+    /// Its uid.
+    pub uid: u16,
+    /// Its account's name.
+    pub name: String,
+    /// Its hotkey.
+    pub hotkey: String,
+    /// Validator or miner.
+    pub role: Role,
+    /// Of 65,535, in the last epoch.
+    pub incentive: u16,
+    /// Of 65,535, in the last epoch.
+    pub dividends: u16,
+    /// All it was paid, in rao of alpha.
+    pub emission_rao: u64,
+    /// Questions that validators put to it.
+    pub asked: u64,
+    /// Good answers in time.
+    pub answered: u64,
+    /// Weight commits on chain.
+    pub commits: usize,
+    /// Weight reveals on chain.
+    pub reveals: usize,
+}
+
+/// Something that must hold of every run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Invariant {
+    /// Its short name.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub held: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+impl Report {
+    /// Sums up a tally.
+    pub fn new(seed: u64, tally: &Tally) -> Self {
+        let neurons = tally.by_uid().into_iter().map(NeuronReport::from).collect();
+        Self {
+            seed,
+            blocks: tally.block,
+            epochs: tally.epochs,
+            paid_epochs: tally.paid_epochs,
+            neurons,
+            invariants: invariants(tally),
+        }
+    }
+
+    /// Whether every invariant holds.
+    pub fn held(&self) -> bool {
+        self.invariants.iter().all(|i| i.held)
+    }
+}
+
+impl From<&NeuronTally> for NeuronReport {
+    fn from(n: &NeuronTally) -> Self {
+        Self {
+            uid: n.uid,
+            name: n.name.clone(),
+            hotkey: n.hotkey.to_string(),
+            role: n.role,
+            incentive: n.incentive,
+            dividends: n.dividends,
+            emission_rao: n.emission_rao,
+            asked: n.asked,
+            answered: n.answered,
+            commits: n.commits.len(),
+            reveals: n.reveals.len(),
+        }
+    }
+}
+
+/// The neurons for which `holds` is false, in an invariant.
+fn each<'a>(
+    name: &'static str,
+    neurons: impl IntoIterator<Item = &'a NeuronTally>,
+    holds: impl Fn(&NeuronTally) -> bool,
+    otherwise: &str,
+) -> Invariant {
+    let all: Vec<_> = neurons.into_iter().collect();
+    let failing: Vec<_> = all.iter().filter(|n| !holds(n)).map(|n| n.name.as_str()).collect();
+    let detail = match failing.as_slice() {
+        [] => format!("all {}", all.len()),
+        names => format!("{} of {} {otherwise}: {}", names.len(), all.len(), names.join(", ")),
+    };
+    Invariant { name, held: failing.is_empty() && !all.is_empty(), detail }
+}
+
+fn invariants(tally: &Tally) -> Vec<Invariant> {
+    let neurons = tally.by_uid();
+    let of = |role: Role| neurons.iter().copied().filter(move |n| n.role == role);
+    vec![
+        each("every neuron serves an axon", neurons.iter().copied(), |n| n.serving, "do not"),
+        each("every miner answered", of(Role::Miner), |n| n.answered > 0, "did not"),
+        each("every validator holds a permit", of(Role::Validator), |n| n.validator_permit, "do not"),
+        each("no miner holds a permit", of(Role::Miner), |n| !n.validator_permit, "do"),
+        each("every validator committed and revealed weights", of(Role::Validator), |n| !n.reveals.is_empty(), "did not"),
+        each("every miner was paid", of(Role::Miner), |n| n.incentive > 0 && n.emission_rao > 0, "were not"),
+        each("every validator was paid", of(Role::Validator), |n| n.emission_rao > 0, "were not"),
+    ]
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} blocks, {} epochs, {} of them paid miners (seed {})",
+            self.blocks, self.epochs, self.paid_epochs, self.seed
+        )?;
+        writeln!(
+            f,
+            "{:>4}  {:<14} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
+            "uid", "name", "answers", "incentive", "dividends", "commits", "reveals", "earned"
+        )?;
+        for n in &self.neurons {
+            writeln!(
+                f,
+                "{:>4}  {:<14} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
+                n.uid,
+                n.name,
+                format!("{}/{}", n.answered, n.asked),
+                n.incentive,
+                n.dividends,
+                n.commits,
+                n.reveals,
+                short(Rao(n.emission_rao))
+            )?;
+        }
+        for i in &self.invariants {
+            writeln!(f, "{}  {}: {}", if i.held { "held  " } else { "BROKEN" }, i.name, i.detail)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::Accounts;
+    use crate::events::{Event, Standing};
+
+    fn healthy() -> Tally {
+        let accounts = Accounts::derive(1, 1, 2);
+        let mut tally = Tally::new(accounts.neurons().zip(0..));
+        let validator = accounts.validators[0].hotkey_id();
+        for miner in &accounts.miners {
+            tally.on(&Event::Asked { validator, miner: miner.hotkey_id(), answered: true });
+        }
+        tally.on(&Event::WeightsCommitted { block: 2, hotkey: validator });
+        tally.on(&Event::WeightsRevealed { block: 3, hotkey: validator });
+        let standing = accounts
+            .neurons()
+            .zip(0..)
+            .map(|(account, uid)| Standing {
+                uid,
+                hotkey: account.hotkey_id(),
+                serving: true,
+                validator_permit: account.role == Role::Validator,
+                stake_rao: 1,
+                incentive: if account.role == Role::Miner { 32_767 } else { 0 },
+                dividends: 0,
+                emission_rao: 5,
+            })
+            .collect();
+        tally.on(&Event::Epoch { block: 4, standing });
+        tally
+    }
+
+    #[test]
+    fn a_healthy_run_holds_and_each_fault_breaks_its_invariant() {
+        let tally = healthy();
+        let report = Report::new(1, &tally);
+        assert!(report.held(), "{report}");
+        assert_eq!(report.paid_epochs, 1);
+
+        let broken = |change: &dyn Fn(&mut NeuronTally), name: &str| {
+            let mut tally = tally.clone();
+            for neuron in tally.neurons.values_mut().filter(|n| n.name == name) {
+                change(neuron);
+            }
+            let report = Report::new(1, &tally);
+            report.invariants.into_iter().filter(|i| !i.held).map(|i| i.name).collect::<Vec<_>>()
+        };
+        assert_eq!(broken(&|n| n.serving = false, "miner-00"), ["every neuron serves an axon"]);
+        assert_eq!(broken(&|n| n.answered = 0, "miner-01"), ["every miner answered"]);
+        assert_eq!(broken(&|n| n.validator_permit = true, "miner-01"), ["no miner holds a permit"]);
+        assert_eq!(broken(&|n| n.incentive = 0, "miner-01"), ["every miner was paid"]);
+        assert_eq!(
+            broken(&|n| n.reveals.clear(), "validator-00"),
+            ["every validator committed and revealed weights"]
+        );
+    }
+
+    #[test]
+    fn a_localnet_without_neurons_holds_nothing() {
+        assert!(!Report::new(1, &Tally::default()).held());
+    }
+}

@@ -1,0 +1,137 @@
+//! The state of a localnet, folded from its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keys::AccountId;
+
+use crate::accounts::{Account, Role};
+use crate::events::Event;
+
+/// One neuron of the localnet.
+#[derive(Clone, Debug)]
+pub struct NeuronTally {
+    /// Its account's name.
+    pub name: String,
+    /// Validator or miner.
+    pub role: Role,
+    /// Its hotkey.
+    pub hotkey: AccountId,
+    /// Its uid.
+    pub uid: u16,
+    /// Whether it may set weights.
+    pub validator_permit: bool,
+    /// Stake on its hotkey, in rao of alpha.
+    pub stake_rao: u64,
+    /// Of 65,535.
+    pub incentive: u16,
+    /// Of 65,535.
+    pub dividends: u16,
+    /// All it was paid so far, in rao of alpha.
+    pub emission_rao: u64,
+    /// Peers whose proof it holds.
+    pub peers: BTreeSet<AccountId>,
+    /// Questions put to it, and good answers among them.
+    pub asked: u64,
+    /// Good answers in time.
+    pub answered: u64,
+    /// Blocks of its weight commits.
+    pub commits: Vec<u64>,
+    /// Blocks of its weight reveals.
+    pub reveals: Vec<u64>,
+    /// Whether its axon is on chain.
+    pub serving: bool,
+}
+
+/// The localnet so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Height of the newest finalized block.
+    pub block: u64,
+    /// The subnet's epoch counter.
+    pub epoch: u64,
+    /// The block that ends the running epoch.
+    pub epoch_end: u64,
+    /// Epochs that ran.
+    pub epochs: u64,
+    /// Epochs that paid at least one miner by its incentive.
+    pub paid_epochs: u64,
+    /// Every neuron, by hotkey.
+    pub neurons: BTreeMap<AccountId, NeuronTally>,
+}
+
+impl Tally {
+    /// A localnet of these neurons, with their uids, before anything happened.
+    pub fn new<'a>(neurons: impl IntoIterator<Item = (&'a Account, u16)>) -> Self {
+        let neurons = neurons.into_iter().map(|(account, uid)| {
+            let hotkey = account.hotkey_id();
+            let tally = NeuronTally {
+                name: account.name.clone(),
+                role: account.role,
+                hotkey,
+                uid,
+                validator_permit: false,
+                stake_rao: 0,
+                incentive: 0,
+                dividends: 0,
+                emission_rao: 0,
+                peers: BTreeSet::new(),
+                asked: 0,
+                answered: 0,
+                commits: Vec::new(),
+                reveals: Vec::new(),
+                serving: false,
+            };
+            (hotkey, tally)
+        });
+        Self { neurons: neurons.collect(), ..Self::default() }
+    }
+
+    /// Neurons by uid.
+    pub fn by_uid(&self) -> Vec<&NeuronTally> {
+        let mut neurons: Vec<_> = self.neurons.values().collect();
+        neurons.sort_by_key(|n| n.uid);
+        neurons
+    }
+
+    /// Takes in one event. What concerns a hotkey that is not ours (someone joined by hand) is left aside.
+    pub fn on(&mut self, event: &Event) {
+        match event {
+            Event::Block { number, epoch, epoch_end } => {
+                (self.block, self.epoch, self.epoch_end) = (*number, *epoch, *epoch_end);
+            }
+            Event::Epoch { standing, .. } => {
+                self.epochs += 1;
+                self.paid_epochs += u64::from(standing.iter().any(|s| s.incentive > 0 && s.emission_rao > 0));
+                for s in standing {
+                    if let Some(neuron) = self.neurons.get_mut(&s.hotkey) {
+                        neuron.uid = s.uid;
+                        neuron.serving = s.serving;
+                        neuron.validator_permit = s.validator_permit;
+                        neuron.stake_rao = s.stake_rao;
+                        neuron.incentive = s.incentive;
+                        neuron.dividends = s.dividends;
+                        neuron.emission_rao = neuron.emission_rao.saturating_add(s.emission_rao);
+                    }
+                }
+            }
+            Event::WeightsCommitted { block, hotkey } => self.at(hotkey, |n| n.commits.push(*block)),
+            Event::WeightsRevealed { block, hotkey } => self.at(hotkey, |n| n.reveals.push(*block)),
+            Event::PeerProven { by, peer } => self.at(by, |n| {
+                n.peers.insert(*peer);
+            }),
+            Event::PeerLost { by, peer } => self.at(by, |n| {
+                n.peers.remove(peer);
+            }),
+            Event::Asked { miner, answered, .. } => self.at(miner, |n| {
+                n.asked += 1;
+                n.answered += u64::from(*answered);
+            }),
+        }
+    }
+
+    fn at(&mut self, hotkey: &AccountId, change: impl FnOnce(&mut NeuronTally)) {
+        if let Some(neuron) = self.neurons.get_mut(hotkey) {
+            change(neuron);
+        }
+    }
+}

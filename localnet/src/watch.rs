@@ -1,0 +1,62 @@
+//! Follows the chain and says what happened there, as localnet events.
+
+use chain::{Block, Client, Event as ChainEvent, Netuid};
+use eyre::Result;
+
+use crate::events::{Event, Standing};
+
+/// Reads finalized blocks of one subnet.
+pub struct ChainWatch {
+    client: Client,
+    netuid: Netuid,
+    epoch: Option<u64>,
+}
+
+impl ChainWatch {
+    /// Watches a subnet.
+    pub fn new(client: Client, netuid: Netuid) -> Self {
+        Self { client, netuid, epoch: None }
+    }
+
+    /// What a block did. Blocks are to be given in order, without gaps.
+    pub async fn on_block(&mut self, block: &Block) -> Result<Vec<Event>> {
+        let snapshot = self.client.at(block.hash).await?;
+        let schedule = snapshot.epoch_schedule(self.netuid).await?;
+        let number = block.number.0;
+        let mut events = vec![Event::Block { number, epoch: schedule.index, epoch_end: schedule.next.0 }];
+        for record in snapshot.events().await? {
+            events.extend(self.of_chain(number, record.event));
+        }
+        // The counter moves in the block that runs the epoch; what was paid is in that block's state.
+        let ended = self.epoch.is_some_and(|before| schedule.index > before);
+        self.epoch = Some(schedule.index);
+        if ended {
+            let metagraph = snapshot.metagraph(self.netuid).await?;
+            let standing = metagraph.neurons.into_iter().map(|n| Standing {
+                uid: n.uid.0,
+                hotkey: n.hotkey,
+                serving: n.axon.is_some(),
+                validator_permit: n.validator_permit,
+                stake_rao: n.alpha_stake.0,
+                incentive: n.incentive,
+                dividends: n.dividends,
+                emission_rao: n.emission.0,
+            });
+            events.push(Event::Epoch { block: number, standing: standing.collect() });
+        }
+        Ok(events)
+    }
+
+    fn of_chain(&self, block: u64, event: ChainEvent) -> Option<Event> {
+        let ours = self.netuid.storage_index(0);
+        match event {
+            ChainEvent::WeightsCommitted { hotkey, index, .. } if index == ours => {
+                Some(Event::WeightsCommitted { block, hotkey })
+            }
+            ChainEvent::WeightsRevealed { hotkey, index, .. } if index == ours => {
+                Some(Event::WeightsRevealed { block, hotkey })
+            }
+            _ => None,
+        }
+    }
+}
