@@ -27,14 +27,27 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Third-party families that one crate alone may depend on, dev-dependencies included.
-const SOLE_OWNERS: &[(&str, &str)] = &[("subxt", "chain"), ("libp2p", "neuron"), ("sc-", "narrows-node"), ("candle-", "engine")];
+const SOLE_OWNERS: &[(&str, &str)] =
+    &[("subxt", "chain"), ("libp2p", "neuron"), ("sc-", "narrows-node"), ("candle-", "engine")];
 
 /// Folder (relative to the workspace) → words its code must not contain outside test modules, with the reason.
 const BANNED_WORDS: &[(&str, &[&str], &str)] = &[
-    ("engine/src", &["std::fs", "std::net", "tokio", "Instant", "SystemTime"], "the engine does no I/O and knows no clock"),
+    (
+        "engine/src",
+        &["std::fs", "std::net", "tokio", "Instant", "SystemTime"],
+        "the engine does no I/O and knows no clock",
+    ),
     ("chain/yuma/src", &["frame_support", "std::fs", "std::net"], "consensus arithmetic knows no chain"),
-    ("neuron/src/machine", &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"], "protocol logic is sans-IO"),
-    ("validator/src/machine", &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"], "protocol logic is sans-IO"),
+    (
+        "neuron/src/machine",
+        &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"],
+        "protocol logic is sans-IO",
+    ),
+    (
+        "validator/src/machine",
+        &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"],
+        "protocol logic is sans-IO",
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -87,7 +100,10 @@ fn each_outside_world_has_one_owner() {
         let name = package["name"].as_str().expect("name");
         for dependency in dependencies(&package, &["normal", "dev", "build"]) {
             for (family, owner) in SOLE_OWNERS {
-                assert!(!dependency.starts_with(family) || name == *owner, "{name} depends on {dependency}; only {owner} may");
+                assert!(
+                    !dependency.starts_with(family) || name == *owner,
+                    "{name} depends on {dependency}; only {owner} may"
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The assembled model: all stages in one process, to evaluate it, sample from it, and write it down.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{RngCore, SeedableRng},
@@ -191,7 +191,7 @@ impl WholeModel {
             let tokens = TokenBatch::new(1, seen.len(), ids)?;
             tokens.check(&self.config)?;
             let logits = last_logits(&stages, &tokens)?;
-            let next = draw(&logits[logits.len() - self.config.vocab..], sampling.temperature, &mut random);
+            let next = draw(&logits[logits.len() - self.config.vocab..], sampling.temperature, &mut random)?;
             text.push(next);
         }
         Ok(text.split_off(prompt_end))
@@ -222,22 +222,22 @@ fn last_logits(stages: &[Stage], tokens: &TokenBatch) -> Result<Vec<f32>, StageE
     Ok(Vec::new())
 }
 
-fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> u8 {
+/// The byte that a uniform draw falls on, after a softmax of `logits / temperature` in f64.
+fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> Result<u8, StageError> {
     let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
     if temperature == 0.0 {
-        return best as u8;
+        return Ok(best as u8);
     }
-    let highest = f64::from(logits[best]);
-    let weights: Vec<f64> = logits.iter().map(|&l| ((f64::from(l) - highest) / temperature).exp()).collect();
-    let uniform = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let mut left = uniform * weights.iter().sum::<f64>();
-    for (id, weight) in weights.iter().enumerate() {
-        left -= weight;
+    let logits = Tensor::new(logits, &Device::Cpu)?.to_dtype(DType::F64)?;
+    let shares = candle_nn::ops::softmax(&(logits / temperature)?, 0)?.to_vec1::<f64>()?;
+    let mut left = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    for (id, share) in shares.iter().enumerate() {
+        left -= share;
         if left < 0.0 {
-            return id as u8;
+            return Ok(id as u8);
         }
     }
-    best as u8
+    Ok(best as u8)
 }
 
 #[cfg(test)]

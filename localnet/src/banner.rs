@@ -48,7 +48,11 @@ impl Display for Banner {
         writeln!(f, "seed     {}", self.seed)?;
         writeln!(f, "wallets  {}", self.wallets.display())?;
         writeln!(f)?;
-        writeln!(f, "{:>4}  {:<13} {:<10} {:<48}  {:>14}  peer", "uid", "name", "role", "hotkey (coldkey for root and owner)", "balance")?;
+        writeln!(
+            f,
+            "{:>4}  {:<13} {:<10} {:<48}  {:>14}  peer",
+            "uid", "name", "role", "hotkey (coldkey for root and owner)", "balance"
+        )?;
         for a in &self.accounts {
             let uid = a.uid.map_or_else(|| "-".to_owned(), |uid| uid.0.to_string());
             let address = if matches!(a.role, Role::Root | Role::Owner) { a.coldkey } else { a.hotkey };

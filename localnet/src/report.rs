@@ -126,7 +126,12 @@ fn invariants(tally: &Tally) -> Vec<Invariant> {
         each("every miner answered", of(Role::Miner), |n| n.answered > 0, "did not"),
         each("every validator holds a permit", of(Role::Validator), |n| n.validator_permit, "do not"),
         each("no miner holds a permit", of(Role::Miner), |n| !n.validator_permit, "do"),
-        each("every validator committed and revealed weights", of(Role::Validator), |n| !n.reveals.is_empty(), "did not"),
+        each(
+            "every validator committed and revealed weights",
+            of(Role::Validator),
+            |n| !n.reveals.is_empty(),
+            "did not",
+        ),
         each("every miner was paid", of(Role::Miner), |n| n.incentive > 0 && n.emission_rao > 0, "were not"),
         each("every validator was paid", of(Role::Validator), |n| n.emission_rao > 0, "were not"),
     ]
@@ -217,10 +222,7 @@ mod tests {
         assert_eq!(broken(&|n| n.answered = 0, "miner-01"), ["every miner answered"]);
         assert_eq!(broken(&|n| n.validator_permit = true, "miner-01"), ["no miner holds a permit"]);
         assert_eq!(broken(&|n| n.incentive = 0, "miner-01"), ["every miner was paid"]);
-        assert_eq!(
-            broken(&|n| n.reveals.clear(), "validator-00"),
-            ["every validator committed and revealed weights"]
-        );
+        assert_eq!(broken(&|n| n.reveals.clear(), "validator-00"), ["every validator committed and revealed weights"]);
     }
 
     #[test]

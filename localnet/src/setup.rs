@@ -121,9 +121,8 @@ async fn create_subnet(client: &Client, accounts: &Accounts, plan: SubnetPlan) -
 
 /// What differs from Bittensor's defaults, and why.
 fn hyperparameters(netuid: Netuid, plan: SubnetPlan) -> Vec<Call> {
-    let of_subnet = |name: &str, argument: &str, value: Argument| {
-        Call::admin(name, [("netuid", netuid.into()), (argument, value)])
-    };
+    let of_subnet =
+        |name: &str, argument: &str, value: Argument| Call::admin(name, [("netuid", netuid.into()), (argument, value)]);
     vec![
         // Minutes, not hours, between two epochs.
         of_subnet("sudo_set_tempo", "tempo", plan.tempo.into()),

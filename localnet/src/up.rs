@@ -47,8 +47,9 @@ impl Home {
     fn open(state: Option<&Path>) -> Result<Self> {
         match state {
             Some(path) => {
-                std::fs::create_dir_all(path)
-                    .wrap_err_with(|| format!("cannot use {} as --state: name a folder that can be written", path.display()))?;
+                std::fs::create_dir_all(path).wrap_err_with(|| {
+                    format!("cannot use {} as --state: name a folder that can be written", path.display())
+                })?;
                 Ok(Self::Kept(path.to_owned()))
             }
             None => Ok(Self::Passing(tempfile::Builder::new().prefix("narrows-localnet-").tempdir()?)),
@@ -124,15 +125,14 @@ async fn run(args: &UpArgs, live: bool, accounts: &Accounts, node: &DevNode, hom
     }
     let mut tally = Tally::new(accounts.neurons().zip(uids.iter().map(|uid| uid.0)));
     let screen = if live {
-        let header =
-            Header { rpc_url: node.rpc_url(), netuid: netuid.0, seed: args.seed, tempo: args.tempo };
+        let header = Header { rpc_url: node.rpc_url(), netuid: netuid.0, seed: args.seed, tempo: args.tempo };
         Screen::Live(Box::new(View::open(header)?))
     } else {
         Screen::Plain
     };
     let interrupted = follow(args, &client, netuid, &mut incoming, &mut tally, screen).await;
     // Chain time stands still from here, so that the summary says what the chain says.
-    node.pause();
+    node.pause().await;
     people.stop().await;
     // What neurons said while they stopped still counts.
     while let Ok(event) = incoming.try_recv() {

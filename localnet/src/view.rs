@@ -52,13 +52,9 @@ impl Drop for View {
 }
 
 fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
-    let [head, epoch, table, foot] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Min(3),
-        Constraint::Length(1),
-    ])
-    .areas(frame.area());
+    let [head, epoch, table, foot] =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(3), Constraint::Length(1)])
+            .areas(frame.area());
     let title = Line::from(vec![
         Span::from(" narrows localnet ").bold().reversed(),
         Span::from(format!(
@@ -79,7 +75,8 @@ fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
 }
 
 fn neurons(tally: &Tally) -> Table<'_> {
-    let columns = ["uid", "name", "peers", "answers", "incentive", "dividends", "commits", "reveals", "stake", "earned"];
+    let columns =
+        ["uid", "name", "peers", "answers", "incentive", "dividends", "commits", "reveals", "stake", "earned"];
     let rows = tally.by_uid().into_iter().map(row);
     let widths = [4, 14, 6, 10, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
     Table::new(rows, widths)

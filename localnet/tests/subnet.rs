@@ -46,7 +46,7 @@ async fn reopen(state: &Path) -> (DevNode, Client, Accounts) {
     let Verb::Up(args) = Cli::parse_from(["localnet"].iter().chain(SMALL).chain(&["--state", state_flag])).command;
     let accounts = Accounts::derive(args.seed, args.validators, args.miners);
     let node = DevNode::start(up::node_config(&args, &accounts)).await.expect("the chain goes on");
-    node.pause();
+    node.pause().await;
     let client = Client::connect(ConnectConfig::new([node.rpc_url()]).expect("url")).await.expect("connects");
     (node, client, accounts)
 }

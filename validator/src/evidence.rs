@@ -80,7 +80,7 @@ impl Opening {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Said {
     /// To its neighbour, signed.
-    Signed(Signed<Transfer>),
+    Signed(Box<Signed<Transfer>>),
     /// To everybody, as an outgoing transfer of a leaf that it committed to.
     Committed {
         /// The leaf under its commitment.
@@ -288,7 +288,9 @@ pub(crate) mod tests {
     pub(crate) fn contradiction(network: &Network, microbatch: u32) -> Evidence {
         let key = Keypair::from_uri("//Alice").unwrap();
         let hotkey = key.account_id();
-        let said = |payload| Said::Signed(Signed::sign(&key, network, transfer(hotkey, microbatch, payload)).unwrap());
+        let said = |payload| {
+            Said::Signed(Box::new(Signed::sign(&key, network, transfer(hotkey, microbatch, payload)).unwrap()))
+        };
         let accused = Identity { hotkey, uid: Uid(3), registered_at: BlockNumber(4) };
         Evidence::Contradiction { accused, first: said(1), second: said(2) }
     }
@@ -329,7 +331,7 @@ pub(crate) mod tests {
     fn golden() {
         let accused = Identity { hotkey: AccountId([4; 32]), uid: Uid(3), registered_at: BlockNumber(4) };
         let signature = keys::Signature::Sr25519([11; 64]);
-        let signed = Said::Signed(Signed { statement: transfer(accused.hotkey, 1, 1), signature });
+        let signed = Said::Signed(Box::new(Signed { statement: transfer(accused.hotkey, 1, 1), signature }));
         let committed = Said::Committed { opening: Box::new(opening()), direction: Direction::Backward };
         let truth = Recomputed { forward: vec![Hash([1; 32])], backward: vec![Hash([2; 32])] };
         let (opening, thetas) = (Box::new(opening()), vec![Hash([5; 32])]);

@@ -198,7 +198,9 @@ impl Validator {
                 Ok(submitted) => submitted,
                 Err(error) => {
                     tracing::warn!(hotkey = %hotkey.account_id(), call = call.full_name(), %error, "weights not set");
-                    return StepEnd::Failed { absent: !matches!(error, SubmitError::Undecided { .. } | SubmitError::Chain(_)) };
+                    return StepEnd::Failed {
+                        absent: !matches!(error, SubmitError::Undecided { .. } | SubmitError::Chain(_)),
+                    };
                 }
             };
             let epoch = async { client.at(submitted.block).await?.epoch_schedule(netuid).await };

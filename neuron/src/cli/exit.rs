@@ -7,7 +7,7 @@ use eyre::Report;
 use keys::cli::{CliError, EXIT_CHECK_FAILED, EXIT_FAILED, EXIT_USAGE};
 use tokio_util::sync::CancellationToken;
 
-use crate::shell::PresenceError;
+use crate::shell::{PresenceError, RunError};
 
 /// Exit status: interrupted from the terminal.
 pub const EXIT_INTERRUPTED: u8 = 130;
@@ -35,9 +35,11 @@ pub fn exit_status(report: &Report) -> u8 {
     if let Some(error) = report.downcast_ref::<CliError>() {
         return error.exit_status();
     }
-    if let Some(PresenceError::NoExternalIp | PresenceError::ProtocolNotServed(_) | PresenceError::Net(_)) =
-        report.downcast_ref::<PresenceError>()
-    {
+    let presence = match report.downcast_ref::<RunError>() {
+        Some(RunError::Presence(error)) => Some(error),
+        _ => report.downcast_ref::<PresenceError>(),
+    };
+    if let Some(PresenceError::NoExternalIp | PresenceError::ProtocolNotServed(_) | PresenceError::Net(_)) = presence {
         return EXIT_USAGE;
     }
     if report.is::<CheckFailed>() {
@@ -91,6 +93,7 @@ mod tests {
         assert_eq!(exit_status(&Report::new(Interrupted)), 130);
         assert_eq!(exit_status(&Report::new(CliError::NoHome)), 2);
         assert_eq!(exit_status(&Report::new(PresenceError::NoExternalIp)), 2);
+        assert_eq!(exit_status(&Report::new(RunError::from(PresenceError::NoExternalIp))), 2);
         assert_eq!(exit_status(&eyre::eyre!("x")), 1);
         assert_eq!(exit_status(&Report::new(Usage("x".into())).wrap_err("while")), 2);
     }

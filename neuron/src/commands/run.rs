@@ -36,7 +36,9 @@ pub(crate) async fn run(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
         // The senders are gone with the neuron, so this ends.
         printer.await??;
     }
-    Ok(result?)
+    result?;
+    // It runs until it is told to stop: the contract has a status for that, which scripts can tell from a failure.
+    Err(Interrupted.into())
 }
 
 type Printer = JoinHandle<eyre::Result<()>>;

@@ -204,21 +204,23 @@ async fn each_lie_is_refused_for_what_it_is() {
     let stranger = Keypair::from_uri("//Stranger").unwrap();
     let sign = |key: &Keypair, network, block| Hello::sign(key, network, &me, block, 1).unwrap();
     let forged = Hello { hotkey: mallory().account_id(), ..sign(&stranger, NETWORK, NOW_BLOCK) };
-    for (hello, refusal) in [
+    let lies = [
         (sign(&mallory(), elsewhere, NOW_BLOCK), Refusal::OtherSubnet),
         (sign(&mallory(), other_chain, NOW_BLOCK), Refusal::OtherChain),
         (sign(&stranger, NETWORK, NOW_BLOCK), Refusal::NotRegistered),
         (sign(&mallory(), NETWORK, NOW_BLOCK - 65), Refusal::Stale),
         (sign(&mallory(), NETWORK, NOW_BLOCK + 65), Refusal::FromTheFuture),
         (forged, Refusal::BadSignature),
-    ] {
+    ];
+    let tell = async |(hello, refusal): (Hello, Refusal)| {
         let mut victim = victim(NetCaps::default()).await;
         let mut hostile = connect(&victim, 2).await;
         assert_eq!(hostile.say(hello).await, HelloReply::Refused(refusal));
         assert_eq!(victim.next_refusal().await, refusal);
         hostile.until_disconnected().await;
         assert_eq!(victim.handle.peers(), []);
-    }
+    };
+    futures::future::join_all(lies.into_iter().map(tell)).await;
 }
 
 #[tokio::test]

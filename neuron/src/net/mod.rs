@@ -29,6 +29,7 @@ mod handle;
 mod handshake;
 mod peer;
 mod session;
+mod start;
 mod stream;
 mod task;
 mod tensors;
@@ -232,5 +233,5 @@ pub async fn start(
     members: watch::Receiver<Members>,
     block: watch::Receiver<u64>,
 ) -> Result<(NetHandle, mpsc::Receiver<NetEvent>), StartError> {
-    task::start(config, members, block).await
+    start::start(config, members, block).await
 }

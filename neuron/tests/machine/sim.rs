@@ -298,6 +298,16 @@ impl Sim {
         }
     }
 
+    /// What is posted is what a restart at this instant would post again.
+    fn check_durable(&self, node: usize, payload: &[u8]) {
+        let Some(post) = CommitPost::from_payload(payload) else { return };
+        let disk = self.nodes[node].disk.as_ref().expect("something is persisted before anything is posted");
+        let restarted = Persisted::from_bytes(disk).unwrap();
+        let machine = Machine::new(self.manifest.clone(), self.nodes[node].hotkey, restarted).unwrap();
+        let durable = machine.commitment(post.window).map(|commitment| Hash::of(&commitment.to_bytes().unwrap()));
+        assert_eq!(durable, Some(post.commitment), "seed {}: posted before it was durable", self.seed);
+    }
+
     fn start(&mut self, node: usize) {
         let me = &mut self.nodes[node];
         if me.machine.is_some() {
@@ -357,6 +367,7 @@ impl Sim {
         match action {
             Action::Persist(bytes) => self.nodes[node].disk = Some(bytes),
             Action::Post(payload) => {
+                self.check_durable(node, &payload);
                 if self.chance(self.weather.post_delay / 4) {
                     self.happen(BLOCK_MS, node, Event::PostFailed { payload });
                 } else {

@@ -22,7 +22,7 @@ pub struct RunArgs {
 }
 
 /// Runs a validator until Ctrl-C.
-pub async fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
+pub(super) async fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let hotkey = common.wallet.hotkey_pair(&args.password)?;
     let client = common.connect().await?;
     let netuid = common.subnet(&client.latest().await?).await?;

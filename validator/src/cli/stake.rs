@@ -26,7 +26,7 @@ struct Staked {
 }
 
 /// Stakes, after asking.
-pub async fn stake(common: &CommonArgs, args: &StakeArgs) -> Result<()> {
+pub(super) async fn stake(common: &CommonArgs, args: &StakeArgs) -> Result<()> {
     let output = common.output();
     let hotkey = common.wallet.hotkey_pair(&args.password)?.account_id();
     let client = common.connect().await?;
@@ -35,7 +35,11 @@ pub async fn stake(common: &CommonArgs, args: &StakeArgs) -> Result<()> {
     let coldkey = common.wallet.coldkey_pair(&args.password)?;
     let balance = snapshot.balance(coldkey.account_id()).await?;
     if balance < args.amount {
-        bail!("coldkey {} has {balance}, less than {}: stake less, or send it some first", coldkey.account_id(), args.amount);
+        bail!(
+            "coldkey {} has {balance}, less than {}: stake less, or send it some first",
+            coldkey.account_id(),
+            args.amount
+        );
     }
     output.note(&format!("Staking {} of {balance} on {hotkey}, subnet {netuid}.", args.amount));
     if !output.confirm("Stake?")? {

@@ -32,7 +32,7 @@ struct Committed {
 }
 
 /// Shows what the chain holds of the hotkey's weights.
-pub async fn weights(common: &CommonArgs) -> Result<()> {
+pub(super) async fn weights(common: &CommonArgs) -> Result<()> {
     let hotkey = common.wallet.hotkey_pair(&PasswordArgs::default())?.account_id();
     let client = common.connect_briefly().await?;
     let snapshot = client.latest().await?;
@@ -55,7 +55,12 @@ pub async fn weights(common: &CommonArgs) -> Result<()> {
         in_force: snapshot.weights(netuid, 0).await?.remove(&neuron.uid).unwrap_or_default(),
         committed: committed
             .iter()
-            .map(|c| Committed { hash: hex::encode(c.hash), block: c.block.0, epoch: c.epoch, reveal_epoch: c.reveal_epoch })
+            .map(|c| Committed {
+                hash: hex::encode(c.hash),
+                block: c.block.0,
+                epoch: c.epoch,
+                reveal_epoch: c.reveal_epoch,
+            })
             .collect(),
     };
     common.output().result(&shown, &table(&shown)?)
@@ -64,7 +69,11 @@ pub async fn weights(common: &CommonArgs) -> Result<()> {
 fn table(w: &Weights) -> Result<String> {
     let mut text = String::new();
     let permit = if w.validator_permit { "holds a validator permit" } else { "holds no validator permit" };
-    writeln!(text, "uid {} on subnet {} {permit}; block {}, epoch {}, next at block {}", w.uid, w.netuid, w.block, w.epoch, w.next_epoch_block)?;
+    writeln!(
+        text,
+        "uid {} on subnet {} {permit}; block {}, epoch {}, next at block {}",
+        w.uid, w.netuid, w.block, w.epoch, w.next_epoch_block
+    )?;
     for c in &w.committed {
         writeln!(text, "committed  0x{} in block {}, to be revealed in epoch {}", c.hash, c.block, c.reveal_epoch)?;
     }

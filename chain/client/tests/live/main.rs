@@ -1,5 +1,7 @@
 //! The client against a real chain, started in this process.
 
+#![expect(clippy::expect_used, reason = "the helpers of tests fail the test that called them")]
+
 mod blocks;
 mod outage;
 mod submission;

@@ -5,6 +5,9 @@ use std::time::Duration;
 use chain::{Call, Client, ConnectConfig, Rao};
 use narrows_node::{DevNode, DevNodeConfig};
 
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
 use crate::blocks::assert_unbroken;
 use crate::{World, alice, config, key};
 
@@ -123,4 +126,98 @@ async fn node_next_nonce(node: &DevNode) -> u64 {
     let json: serde_json::Value =
         serde_json::from_str(answer.rsplit("\r\n\r\n").next().expect("a body")).expect("JSON");
     json["result"].as_u64().expect("a number")
+}
+
+/// What stands between a client and its node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Road {
+    Open,
+    /// Connections stay up and carry nothing: a machine that hangs.
+    Frozen,
+    /// Connections are cut and refused: a machine that is gone.
+    Closed,
+}
+
+/// An endpoint that forwards to a node, as long as the road is open.
+async fn road_to(node: &DevNode) -> (String, watch::Sender<Road>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("ws://{}", listener.local_addr().expect("an address"));
+    let (road, state) = watch::channel(Road::Open);
+    let port = node.port();
+    tokio::spawn(async move {
+        loop {
+            let mut closed = state.clone();
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = closed.wait_for(|road| *road == Road::Closed) => return,
+            };
+            let (mut client, _) = accepted.expect("a connection");
+            let mut state = state.clone();
+            tokio::spawn(async move {
+                let mut node = TcpStream::connect(("127.0.0.1", port)).await.expect("the node is up");
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut node) => {}
+                    _ = state.wait_for(|road| *road != Road::Open) => {}
+                }
+                // Both sockets stay open while this waits.
+                let _ = state.wait_for(|road| *road == Road::Closed).await;
+            });
+        }
+    });
+    (url, road)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_endpoint_takes_over_when_one_hangs_or_goes() {
+    let node = DevNode::start(config()).await.expect("the chain starts");
+    let (first, first_road) = road_to(&node).await;
+    let (second, second_road) = road_to(&node).await;
+    let mut config = ConnectConfig::new([first, second, node.rpc_url()]).expect("endpoints");
+    config.request_timeout = Duration::from_millis(500);
+    config.dial_timeout = Duration::from_millis(500);
+    let client = Client::connect(config).await.expect("connects");
+    let mut blocks = client.blocks().await.expect("a stream");
+    let mut seen = vec![blocks.next().await.expect("a block")];
+    let to = |name: &str| Call::transfer_keep_alive(key(name).account_id(), Rao::from_tao(1));
+
+    for (cut, how, name) in [(&first_road, Road::Frozen, "Bob"), (&second_road, Road::Closed, "Carol")] {
+        cut.send(how).expect("the road exists");
+        client.submit(&alice(), &to(name)).await.expect("a transfer over the next endpoint");
+        for _ in 0..10 {
+            seen.push(blocks.next().await.expect("a block"));
+        }
+    }
+    assert_unbroken(&seen);
+    let state = client.latest().await.expect("a snapshot");
+    for name in ["Bob", "Carol"] {
+        assert_eq!(state.balance(key(name).account_id()).await.expect("a balance"), Rao::from_tao(1), "exactly once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extrinsic_whose_answer_was_lost_takes_effect_once() {
+    let node = DevNode::start(config()).await.expect("the chain starts");
+    let (first, road) = road_to(&node).await;
+    let mut config = ConnectConfig::new([first, node.rpc_url()]).expect("endpoints");
+    config.request_timeout = Duration::from_millis(500);
+    config.dial_timeout = Duration::from_millis(500);
+    let client = Client::connect(config).await.expect("connects");
+    // The pool takes it and no block does; then nobody hears what becomes of it.
+    node.pause().await;
+    let bob = key("Bob").account_id();
+    let submission = {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit(&alice(), &Call::transfer_keep_alive(bob, Rao::from_tao(1))).await })
+    };
+    while node_next_nonce(&node).await < 1 {
+        tokio::task::yield_now().await;
+    }
+    road.send(Road::Frozen).expect("the road exists");
+    node.resume().await;
+    let done = submission.await.expect("no panic").expect("a transfer");
+    let state = client.at(done.block).await.expect("the block");
+    assert_eq!(state.balance(bob).await.expect("a balance"), Rao::from_tao(1));
+    client.submit(&alice(), &Call::transfer_keep_alive(bob, Rao::from_tao(1))).await.expect("the next one");
+    let state = client.latest().await.expect("a snapshot");
+    assert_eq!(state.balance(bob).await.expect("a balance"), Rao::from_tao(2), "each exactly once");
 }

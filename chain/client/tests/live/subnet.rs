@@ -57,16 +57,20 @@ impl Subnet {
         self.world.client.latest().await.expect("a snapshot")
     }
 
-    /// Wait until the subnet's epoch index has grown by `epochs`.
+    /// Wait until the subnet's epoch index has grown by `epochs`, each at the block that the schedule said.
     async fn epochs(&self, epochs: u64) {
         let mut blocks = self.world.client.blocks().await.expect("blocks");
-        let from = self.state().await.epoch_schedule(self.netuid).await.expect("a schedule").index;
-        loop {
+        let mut schedule = self.state().await.epoch_schedule(self.netuid).await.expect("a schedule");
+        let until = schedule.index + epochs;
+        while schedule.index < until {
             let block = blocks.next().await.expect("a block");
             let state = self.world.client.at(block.hash).await.expect("its state");
-            if state.epoch_schedule(self.netuid).await.expect("a schedule").index >= from + epochs {
-                return;
+            let now = state.epoch_schedule(self.netuid).await.expect("a schedule");
+            if now.index > schedule.index {
+                assert_eq!((now.index, now.last), (schedule.index + 1, schedule.next));
+                assert_eq!(now.next.0, now.last.0 + u64::from(TEMPO_BLOCKS));
             }
+            schedule = now;
         }
     }
 }

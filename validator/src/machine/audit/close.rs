@@ -122,7 +122,7 @@ impl WindowAudit {
 
     fn said(&self, source: &Source) -> Option<Said> {
         match *source {
-            Source::Signed(signed) => Some(Said::Signed(signed)),
+            Source::Signed(signed) => Some(Said::Signed(Box::new(signed))),
             Source::Committed { list, leaf, direction } => {
                 let list = self.lists.get(list)?;
                 let Answer::Listed(commitment, _) = &self.replicas.get(&list.hotkey)?.answer else { return None };

@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keys::Signature;
 use neuron::machine::LeafTree;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use self::world::*;
 use super::{Action, Audit, AuditRules, Event, Fault, MinerReport, Standing, WindowReport};
-use crate::evidence::{Archive, Evidence, EvidenceError};
+use crate::evidence::{Archive, Evidence, EvidenceError, Ground};
 use crate::machine::draw::DrawRules;
 use crate::machine::identity::Identity;
 use crate::machine::judge::Recomputed;
@@ -126,6 +126,44 @@ fn every_cheat_is_caught_for_what_it_did_and_its_neighbours_are_not() {
 }
 
 #[test]
+fn a_false_microbatch_is_paid_upstream_only() {
+    for stage in 1..STAGES {
+        let honest = World::new(3, &[]);
+        let mut replicas = honest.placement.replicas(StageId(stage)).iter();
+        let cheat = replicas.find(|replica| !honest.trees[&replica.hotkey].records().is_empty()).unwrap().uid.0;
+        let world = World::new(3, &[(cheat, Lazy)]);
+        let (_, reports) = audit_all(&world);
+        for report in &reports {
+            let mut expected: BTreeMap<_, u32> = BTreeMap::new();
+            for microbatch in 0..MICROBATCHES {
+                let path = world.path(microbatch);
+                let is_false = report.drawn.contains(&microbatch) && path[usize::from(stage)] == hotkey(cheat);
+                let paid = if is_false { stage } else { STAGES };
+                for hotkey in &path[..usize::from(paid)] {
+                    *expected.entry(*hotkey).or_default() += 1;
+                }
+            }
+            for miner in &report.miners {
+                assert_eq!(miner.passes, expected.get(&miner.identity.hotkey).copied().unwrap_or(0), "stage {stage}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_commitment_whose_count_is_not_its_roots_is_never_answered() {
+    let mut world = World::new(1, &[]);
+    let liar = hotkey(0);
+    let stage = world.placement.stage_of(&liar).unwrap().0;
+    let mut commitment = world.commitment(liar, stage, &world.trees[&liar]);
+    commitment.leaves += 1;
+    world.commitments.insert(liar, commitment.to_bytes().unwrap());
+    let (evidence, reports) = audit_all(&world);
+    assert_eq!(evidence, []);
+    assert!(reports.iter().all(|report| of(report, 0).standing == Standing::Silent));
+}
+
+#[test]
 fn two_windows_of_false_work_convict_and_end_the_pay() {
     let (mut verdicts, mut scores) = (VerdictBook::default(), ScoreBook::default());
     let score_rules = ScoreRules { stage_flops: vec![2, 1, 3], memory_windows: 8, ramp_blocks: 100 };
@@ -198,6 +236,19 @@ fn evidence_that_is_tampered_with_proves_nothing() {
     }
     let found = evidence.iter().find(|found| matches!(found, Evidence::FalseLeaf { .. })).unwrap();
     let Evidence::FalseLeaf { accused, opening, thetas, truth } = found.clone() else { unreachable!() };
+    // Evidence that starts from other weights than the accused committed to is about nothing it did.
+    let mut other_thetas = thetas.clone();
+    other_thetas[usize::from(opening.leaf.stage.0)] = Hash([0x77; 32]);
+    let other = Evidence::FalseLeaf { accused, opening: opening.clone(), thetas: other_thetas, truth: truth.clone() };
+    let whatever = truth.clone();
+    let ground = Ground {
+        network: &NETWORK,
+        run: world.run,
+        stages: STAGES,
+        posted: &|hotkey, window| world.posted(hotkey, window),
+        recomputed: &move |_, _, _| Some(whatever.clone()),
+    };
+    assert_eq!(other.verify(&ground), Err(EvidenceError::MisplacedLeaf));
     // An auditor that computed something else cannot make an honest leaf false.
     let honest_truth = Recomputed { forward: vec![Hash([1; 32]); truth.forward.len()], ..truth };
     let lie = Evidence::FalseLeaf { accused, opening, thetas, truth: honest_truth };
