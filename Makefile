@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
-.PHONY: help setup build up test lint fmt deny
+.PHONY: help setup build up train test lint fmt deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ build: setup ## build everything
 
 up: build ## bring the subnet up (ARGS="--miners 4 --ci" adds flags)
 	@$(TARGET)/debug/localnet up $(ARGS)
+
+train: setup ## train the small model in one process, without chain or network
+	@$(CARGO) run --quiet -p localnet --example train
 
 test: setup ## run all tests
 	@$(CARGO) test --workspace

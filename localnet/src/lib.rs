@@ -14,6 +14,7 @@
 pub mod accounts;
 pub mod banner;
 pub mod cli;
+pub mod corpus;
 pub mod events;
 pub mod interrupt;
 pub mod logs;

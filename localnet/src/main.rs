@@ -25,6 +25,12 @@ fn main() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(up::up(&args, live))
     });
+    match (&ended, &log) {
+        // The view hid the log; it is of use only where something went wrong.
+        (Ok(_), Some(log)) => drop(std::fs::remove_file(log)),
+        (Err(_), Some(log)) => localnet::complain(&format!("the log is in {}", log.display())),
+        _ => {}
+    }
     match ended {
         Ok(outcome) => {
             if args.json {

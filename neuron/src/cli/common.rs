@@ -1,7 +1,8 @@
 //! The flags that every binary with a chain takes.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use chain::{Client, ConnectConfig, Endpoint, Netuid, Snapshot};
@@ -101,12 +102,21 @@ impl CommonArgs {
         };
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
         // An error says that somebody has set up logging already, which will do.
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr)
+            .try_init();
     }
 
     /// The chain's endpoint.
     pub fn endpoint(&self) -> Result<Endpoint> {
         Ok(self.network.as_deref().unwrap_or(DEFAULT_NETWORK).parse()?)
+    }
+
+    /// Whether the chain is on this machine: then its subnet's axons may be, too.
+    pub fn is_chain_local(&self) -> bool {
+        self.endpoint().is_ok_and(|endpoint| is_loopback_url(endpoint.url()))
     }
 
     /// Connects to the chain.
@@ -144,6 +154,17 @@ impl CommonArgs {
             }
         }
     }
+}
+
+/// Whether a URL's host is this machine.
+fn is_loopback_url(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', '?']).next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    };
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -188,5 +209,19 @@ mod tests {
         }
         let args = Args::try_parse_from(["x", "--config", "/does/not/exist.toml"]).unwrap();
         assert!(args.common.with_config().unwrap_err().is::<Usage>());
+    }
+
+    #[test]
+    fn which_chains_are_local() {
+        for (url, is_local) in [
+            ("ws://127.0.0.1:9944", true),
+            ("ws://localhost:9944/path", true),
+            ("ws://[::1]:9944", true),
+            ("wss://entrypoint-finney.opentensor.ai:443", false),
+            ("ws://192.0.2.1:9944", false),
+            ("ws://127.0.0.1.example.org", false),
+        ] {
+            assert_eq!(is_loopback_url(url), is_local, "{url}");
+        }
     }
 }

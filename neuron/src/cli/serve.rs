@@ -61,7 +61,7 @@ impl ServeArgs {
     ) -> Result<PresenceConfig> {
         let state = self.state(netuid, &hotkey.account_id())?;
         let network = Network { genesis: client.genesis_hash().0, netuid: netuid.0 };
-        let is_local_chain = is_loopback_url(common.endpoint()?.url());
+        let is_local_chain = common.is_chain_local();
         let external_ip = self
             .external_ip
             .or_else(|| (is_local_chain && self.axon_ip.is_unspecified()).then(|| IpAddr::from([127, 0, 0, 1])));
@@ -80,35 +80,5 @@ impl ServeArgs {
             refresh_blocks: REFRESH_BLOCKS,
             events,
         })
-    }
-}
-
-/// Whether a chain endpoint is on this machine: then its subnet's axons may be, too.
-fn is_loopback_url(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = host.split(['/', '?']).next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
-    };
-    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn which_chains_are_local() {
-        for (url, is_local) in [
-            ("ws://127.0.0.1:9944", true),
-            ("ws://localhost:9944/path", true),
-            ("ws://[::1]:9944", true),
-            ("wss://entrypoint-finney.opentensor.ai:443", false),
-            ("ws://192.0.2.1:9944", false),
-            ("ws://127.0.0.1.example.org", false),
-        ] {
-            assert_eq!(is_loopback_url(url), is_local, "{url}");
-        }
     }
 }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Peers are dialed where the chain says ([`AxonAddr`]), and are known to the rest of the neuron by their *hotkey* only: a peer
-//! is of no use before it has proven one ([`handshake`]), and is heard by nobody before then ([`gate`]).
+//! is of no use before it has proven one (`handshake`), and is heard by nobody before then (`gate`).
 //!
 //! Architecture invariant: no libp2p type is in this module's public interface.
 
