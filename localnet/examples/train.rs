@@ -30,12 +30,14 @@ fn main() -> Result<()> {
     let corpus = Corpus::new(&bytes)?;
     let bigram = bigram_entropy(corpus.training(), corpus.held_out());
     let config = ModelConfig::small();
+    println!("corpus {} bytes, {} held out; best bigram {bigram:.3} nats/byte", bytes.len(), corpus.held_out().len());
     println!(
-        "corpus {} bytes, {} held out; best bigram {bigram:.3} nats/byte",
-        bytes.len(),
-        corpus.held_out().len()
+        "model d {}, {} stages, {:?}, context {}",
+        config.d_model,
+        config.stages(),
+        config.bottleneck,
+        config.context
     );
-    println!("model d {}, {} stages, {:?}, context {}", config.d_model, config.stages(), config.bottleneck, config.context);
     let schedule = Schedule::Linear { total_steps: steps, final_factor: 0.05 };
     let optimizer = OptimizerConfig { schedule, ..OptimizerConfig::default() };
     let seed = [1; 32];
@@ -49,7 +51,12 @@ fn main() -> Result<()> {
         trainer.step()?;
         let tokens = MICROBATCHES * (BATCH * config.context) as u64;
         if (step + 1) % 10 == 0 || step + 1 == steps {
-            println!("step {:>4}  {:>8} tokens  training loss {:.3}", step + 1, (step + 1) * tokens, loss / tokens as f64);
+            println!(
+                "step {:>4}  {:>8} tokens  training loss {:.3}",
+                step + 1,
+                (step + 1) * tokens,
+                loss / tokens as f64
+            );
         }
     }
     let model = trainer.model()?;

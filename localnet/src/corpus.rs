@@ -44,7 +44,8 @@ fn default_corpus() -> Result<Vec<u8>> {
 /// `name-version` of every package that came from a registry, in the lock file's order.
 fn locked_packages() -> Result<Vec<String>> {
     let lock: toml::Table = CARGO_LOCK.parse()?;
-    let packages = lock.get("package").and_then(toml::Value::as_array).ok_or_else(|| eyre!("Cargo.lock names no package"))?;
+    let packages =
+        lock.get("package").and_then(toml::Value::as_array).ok_or_else(|| eyre!("Cargo.lock names no package"))?;
     let text = |package: &toml::Value, key: &str| package.get(key).and_then(toml::Value::as_str).map(str::to_owned);
     Ok(packages
         .iter()
@@ -57,7 +58,8 @@ fn cargo_home() -> Result<PathBuf> {
     if let Some(home) = env::var_os("CARGO_HOME") {
         return Ok(home.into());
     }
-    let home = env::home_dir().ok_or_else(|| eyre!("no home directory: set CARGO_HOME, or name a corpus with --corpus"))?;
+    let home =
+        env::home_dir().ok_or_else(|| eyre!("no home directory: set CARGO_HOME, or name a corpus with --corpus"))?;
     Ok(home.join(".cargo"))
 }
 
