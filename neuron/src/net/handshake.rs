@@ -243,13 +243,16 @@ mod tests {
             signature: Signature::Sr25519([6; 64]),
         };
         assert!(wire::encode::<_, MAX_HELLO_BYTES>(&hello).is_ok());
-        assert_eq!(wire::golden_hash(&hello).unwrap(), "GOLDEN_HELLO");
+        assert_eq!(
+            wire::golden_hash(&hello).unwrap(),
+            "4c9f34d4ae1a12dce729a28d44489fe727eb6fc9561ef59b46615f19e7c0a852"
+        );
         let replies = vec![
             HelloReply::Accepted(hello),
             HelloReply::Refused(Refusal::Malformed),
             HelloReply::Refused(Refusal::Superseded),
             HelloReply::Refused(Refusal::Nuisance),
         ];
-        assert_eq!(wire::golden_hash(&replies).unwrap(), "GOLDEN_REPLIES");
+        assert_eq!(wire::golden_hash(&replies).unwrap(), "158a864f0dc31d66cfb6f1a7f63c3556a244aee49b4e69b7fcaf0d06add7c0ae");
     }
 }
