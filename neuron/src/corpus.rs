@@ -30,7 +30,9 @@ pub enum CorpusError {
         error: io::Error,
     },
     /// Too little text.
-    #[error("the corpus at {path} holds {found_bytes} bytes of text, at least {MIN_CORPUS_BYTES} are needed; name more text with --corpus")]
+    #[error(
+        "the corpus at {path} holds {found_bytes} bytes of text, at least {MIN_CORPUS_BYTES} are needed; name more text with --corpus"
+    )]
     TooSmall {
         /// Where.
         path: PathBuf,
