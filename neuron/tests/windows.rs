@@ -1,6 +1,6 @@
 //! Miners that train over peers: real chain, real sockets on loopback, real engine; nothing is simulated.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's own tools fail loudly")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own tools fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const BLOBS: BlobLimits = BlobLimits { max_blob_bytes: 1 << 24, max_total_bytes: 1 << 30 };
 const STAGES: u16 = 2;
 /// The window at whose start everybody is asked what it stands on.
-const LAST_WINDOW: u32 = 4;
+const LAST_WINDOW: u32 = 5;
 
 fn key(name: &str) -> Keypair {
     Keypair::from_uri(&format!("//{name}")).unwrap()
@@ -181,6 +181,13 @@ struct Miner {
     stop: CancellationToken,
 }
 
+impl Miner {
+    async fn ended(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().expect("a miner stops because it is told to");
+    }
+}
+
 /// All miners' events in one queue.
 struct Heard(mpsc::Sender<(&'static str, Event)>);
 
@@ -204,8 +211,11 @@ struct Seen {
     stood: BTreeMap<(u16, u32), BTreeMap<Hash, BTreeSet<&'static str>>>,
     blobs: BTreeMap<(u16, u32), Hash>,
     merged: BTreeMap<(u16, u32), u16>,
+    /// Where each miner worked last.
+    stages: BTreeMap<&'static str, u16>,
     settled: BTreeMap<u32, BTreeSet<u32>>,
     losses: BTreeMap<u32, Vec<f64>>,
+    sat_out: BTreeSet<(&'static str, u32)>,
     faults: Vec<(&'static str, Event)>,
 }
 
@@ -218,10 +228,15 @@ impl Seen {
                 let most = self.merged.entry((stage, window)).or_default();
                 *most = merged.max(*most);
             }
-            Event::PassSettled { window, microbatch, .. } => {
+            Event::WindowOpened { stage, .. } => drop(self.stages.insert(name, stage)),
+            // Back in the first stage: there and only there is a microbatch done.
+            Event::PassSettled { window, microbatch, .. } if self.stages.get(name) == Some(&0) => {
                 self.settled.entry(window).or_default().insert(microbatch);
             }
             Event::Loss { window, nats, .. } => self.losses.entry(window).or_default().push(nats),
+            Event::WindowNote { window, note } if note.starts_with("SittingOut") => {
+                self.sat_out.insert((name, window));
+            }
             Event::Blamed { .. } | Event::Accused { .. } => self.faults.push((name, event)),
             _ => {}
         }
@@ -246,7 +261,7 @@ fn held_out_loss(plan: &RunPlan, seen: &Seen, stores: &[Store], window: u32) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn miners_train_one_model_and_a_newcomer_joins_them() {
+async fn miners_train_one_model_while_one_joins_and_one_restarts() {
     let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
     let first = ["Miner0", "Miner1", "Miner2", "Miner3"];
     let newcomer = "Miner4";
@@ -265,9 +280,16 @@ async fn miners_train_one_model_and_a_newcomer_joins_them() {
         miners.push(world.miner(name, home.path(), RunSource::Plan(plan.clone()), &heard).await);
     }
     let mut seen = Seen::default();
+    let mut has_restarted = false;
     let trained = timeout(PATIENCE, async {
         while seen.standing_at(LAST_WINDOW) < first.len() + 1 {
             let (name, event) = events.recv().await.expect("miners run");
+            if matches!(event, Event::WindowOpened { window: 2, .. }) && name == first[1] && !has_restarted {
+                // In the middle of its work: it may not sign anything more in this window, and goes on in the next.
+                has_restarted = true;
+                miners.remove(1).ended().await;
+                miners.push(world.miner(name, home.path(), RunSource::Plan(plan.clone()), &heard).await);
+            }
             if matches!(event, Event::WindowOpened { window: 1, .. }) && miners.len() == first.len() {
                 // It knows the chain and the corpus; the run it finds there, the manifest and the weights with peers.
                 let source = RunSource::Corpus { manifest: None, corpus: corpus.clone() };
@@ -277,11 +299,8 @@ async fn miners_train_one_model_and_a_newcomer_joins_them() {
         }
     });
     let in_time = trained.await;
-    for miner in &miners {
-        miner.stop.cancel();
-    }
     for miner in miners {
-        miner.task.await.unwrap().expect("a miner stops because it is told to");
+        miner.ended().await;
     }
     let picture = || {
         format!("stood {:#?}\nmerged {:?}\nlosses {:?}\nfaults {:?}", seen.stood, seen.merged, seen.losses, seen.faults)
@@ -292,6 +311,7 @@ async fn miners_train_one_model_and_a_newcomer_joins_them() {
         assert_eq!(states.len(), 1, "replicas of {place:?} differ: {}", picture());
     }
     assert!(seen.faults.is_empty(), "{}", picture());
+    assert!(has_restarted && seen.sat_out == BTreeSet::from([(first[1], 2)]), "{:?}", seen.sat_out);
     // Every window was worked and merged: somebody's gradients moved the weights of each stage, each time.
     for window in 1..=LAST_WINDOW {
         for stage in 0..STAGES {

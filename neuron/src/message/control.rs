@@ -213,6 +213,9 @@ mod tests {
             ControlResponse::Refused(ControlRefusal::Unsupported),
             ControlResponse::Noted,
         ];
-        assert_eq!(wire::golden_hash(&responses).unwrap(), "882d1e6a3827488690bf1c0a47b3085309faa56cefd08a3ef7705967e0f71298");
+        assert_eq!(
+            wire::golden_hash(&responses).unwrap(),
+            "882d1e6a3827488690bf1c0a47b3085309faa56cefd08a3ef7705967e0f71298"
+        );
     }
 }

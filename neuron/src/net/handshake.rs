@@ -253,6 +253,9 @@ mod tests {
             HelloReply::Refused(Refusal::Superseded),
             HelloReply::Refused(Refusal::Nuisance),
         ];
-        assert_eq!(wire::golden_hash(&replies).unwrap(), "158a864f0dc31d66cfb6f1a7f63c3556a244aee49b4e69b7fcaf0d06add7c0ae");
+        assert_eq!(
+            wire::golden_hash(&replies).unwrap(),
+            "158a864f0dc31d66cfb6f1a7f63c3556a244aee49b4e69b7fcaf0d06add7c0ae"
+        );
     }
 }
