@@ -119,7 +119,10 @@ impl People {
                 Role::Validator => {
                     validator::shell::run(ValidatorConfig { presence, state }, stop).await.map_err(eyre::Report::from)
                 }
-                _ => shell::run(NeuronConfig { presence, state, blobs: BLOBS }, stop).await.map_err(eyre::Report::from),
+                _ => {
+                    let config = NeuronConfig { presence, state, blobs: BLOBS, work: None };
+                    shell::run(config, stop).await.map_err(eyre::Report::from)
+                }
             };
             if let Err(error) = ended {
                 tracing::error!(neuron = name, "stopped: {error:#}");

@@ -5,6 +5,7 @@ use keys::AccountId;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use crate::message::names::{Hash, RunId};
 use crate::net::{AxonAddr, PeerName, Refusal};
 
 /// One thing that happened.
@@ -91,6 +92,82 @@ pub enum Event {
         miner: AccountId,
         /// Whether a good answer came in time.
         is_answered: bool,
+    },
+    /// The neuron takes part in a run.
+    RunJoined {
+        /// Its name.
+        run: RunId,
+    },
+    /// Work of a window begins.
+    WindowOpened {
+        /// The window.
+        window: u32,
+        /// The stage hosted in it.
+        stage: u16,
+    },
+    /// The neuron stands on the state of a stage at the start of a window.
+    Standing {
+        /// The window.
+        window: u32,
+        /// The stage.
+        stage: u16,
+        /// The name of its weights.
+        theta: Hash,
+        /// The name of the blob with weights and optimizer state, which this neuron gives to whoever asks.
+        blob: Hash,
+        /// Contributions merged to get there; none when it was fetched, made or carried over.
+        merged: u16,
+    },
+    /// A microbatch that the neuron worked on came back.
+    PassSettled {
+        /// The window.
+        window: u32,
+        /// The microbatch.
+        microbatch: u32,
+        /// Which attempt.
+        attempt: u8,
+    },
+    /// The mean loss of the passes that ended here in a window: known in the last stage only.
+    Loss {
+        /// The window.
+        window: u32,
+        /// Nats per token.
+        nats: f64,
+        /// Tokens.
+        tokens: u64,
+    },
+    /// The neuron's commitment of a window is made.
+    Committed {
+        /// The window.
+        window: u32,
+        /// Leaves in it.
+        leaves: u32,
+    },
+    /// Something about a window that an operator may want to know.
+    WindowNote {
+        /// The window.
+        window: u32,
+        /// What.
+        note: String,
+    },
+    /// A post did not get into a block; it is made again if there is time.
+    PostFailed {
+        /// Why.
+        reason: String,
+    },
+    /// A peer sent what no honest neuron sends.
+    Blamed {
+        /// Who.
+        peer: AccountId,
+        /// What.
+        fault: String,
+    },
+    /// A peer contradicted its own signature; the proof is kept.
+    Accused {
+        /// Who.
+        peer: AccountId,
+        /// The name of the proof.
+        evidence: Hash,
     },
     /// The neuron has stopped.
     Stopped,

@@ -7,6 +7,7 @@
 //! | keep state on disk | [`store`] |
 //! | know what a run is, and read its corpus | [`manifest`], [`corpus`] |
 //! | decide what to do in a window | [`machine`] |
+//! | compute a stage | [`worker`] |
 //! | run a neuron in this process | [`shell`] |
 //! | parse the flags that all binaries share | [`cli`] |
 //! | follow what a neuron does | [`events`] |
@@ -24,3 +25,4 @@ pub mod net;
 pub mod shell;
 pub mod store;
 pub mod wire;
+pub mod worker;

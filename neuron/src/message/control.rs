@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use keys::{AccountId, Keypair, Signature};
 
 use crate::message::signed::{self, Domain, Network};
+use crate::message::transfer::{Progress, Reply};
 use crate::wire::WireError;
 
 /// Most bytes of a [`ControlRequest`] on the wire.
@@ -37,6 +38,10 @@ pub enum ControlRequest {
         /// How much is wanted, at most [`MAX_BLOB_PIECE_BYTES`].
         len_bytes: u32,
     },
+    /// What the asker says about a transfer that the asked one sent it. The answer is `Noted`.
+    Reply(Reply),
+    /// How far the asker is with a microbatch. The answer is `Noted`.
+    Progress(Progress),
 }
 
 /// What comes back.
@@ -54,6 +59,8 @@ pub enum ControlResponse {
     },
     /// To anything.
     Refused(ControlRefusal),
+    /// To what needs no answer.
+    Noted,
 }
 
 /// Why a request is not answered with what it asks for.
@@ -147,6 +154,8 @@ impl Pong {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::names::{Hash, WindowId};
+    use crate::message::transfer::{PassId, Receipt, Signed};
     use crate::wire;
 
     const NETWORK: Network = Network { genesis: [1; 32], netuid: 2 };
@@ -175,10 +184,19 @@ mod tests {
         let requests = vec![
             ControlRequest::Ping { nonce: [5; 32] },
             ControlRequest::GetBlob { hash: [6; 32], offset_bytes: 7, len_bytes: 8 },
+            ControlRequest::Reply(Reply::Receipt(Signed {
+                statement: Receipt { transfer: Hash([1; 32]), by: AccountId([2; 32]), credits: 3 },
+                signature: Signature::Sr25519([5; 64]),
+            })),
+            ControlRequest::Progress(Progress {
+                window: WindowId(1),
+                pass: PassId { microbatch: 2, attempt: 3 },
+                settled: true,
+            }),
         ];
         assert_eq!(
             wire::golden_hash(&requests).unwrap(),
-            "926bcb504c00b9b1ae5cf96a84e325f6eaefa66c47ab4002ae57badb4868c6fd"
+            "3f4afa440603495073258a3a53c482c213ee72b689e82b1b78ea8c1d4f367aed"
         );
         let responses = vec![
             ControlResponse::Pong(Pong {
@@ -193,10 +211,11 @@ mod tests {
             ControlResponse::Refused(ControlRefusal::NotFound),
             ControlResponse::Refused(ControlRefusal::OutOfRange),
             ControlResponse::Refused(ControlRefusal::Unsupported),
+            ControlResponse::Noted,
         ];
         assert_eq!(
             wire::golden_hash(&responses).unwrap(),
-            "c9a2ca41f9823c11b726b65d133054ffb5001b7f9e0f1e5938ad9d24c774d914"
+            "882d1e6a3827488690bf1c0a47b3085309faa56cefd08a3ef7705967e0f71298"
         );
     }
 }

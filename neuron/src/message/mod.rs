@@ -8,5 +8,6 @@ pub mod control;
 pub mod leaf;
 pub mod merge;
 pub mod names;
+pub mod run;
 pub mod signed;
 pub mod transfer;

@@ -136,6 +136,25 @@ pub struct Refusal {
     pub reason: RefusalReason,
 }
 
+/// A receiver's answer to a transfer: on the stream that brought it, or later in a message of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub enum Reply {
+    /// It took the tensor.
+    Receipt(Signed<Receipt>),
+    /// It did not, or no longer.
+    Refusal(Signed<Refusal>),
+}
+
+impl Reply {
+    /// Whether `by` says this, and signed it.
+    pub fn is_from(&self, by: &AccountId, network: &Network) -> bool {
+        match self {
+            Self::Receipt(signed) => signed.statement.by == *by && signed.holds(network),
+            Self::Refusal(signed) => signed.statement.by == *by && signed.holds(network),
+        }
+    }
+}
+
 /// How far an owner is with a microbatch, told to the other replicas of the first stage so that successors stay quiet.
 /// Not signed: it travels on a proven connection and a lie only delays a microbatch until the next attempt opens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -242,6 +261,10 @@ pub(crate) mod tests {
             (
                 wire::golden_hash(&Signed { statement: refusal, signature }),
                 "da436958d79bfff93004a2cf055ce252bd3d27d5f128f1c20740d93e86af2145",
+            ),
+            (
+                wire::golden_hash(&Reply::Refusal(Signed { statement: refusal, signature })),
+                "7a50e22427e3814f6436d99bf846d1c941eec4afa31c2b00eaf1ecd70dd08f4f",
             ),
             (wire::golden_hash(&progress), "eba579dbd107594959caaebc43e6cd3e570d431a0ce1463e491ee80eb6207d84"),
         ] {

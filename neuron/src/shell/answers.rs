@@ -29,6 +29,8 @@ pub(super) async fn answer(
                 Err(error) => tracing::error!(%error, "a sign of life does not fit its limit"),
             }
         }
+        // Only who takes part in a run takes these; dropped, the asker is told so.
+        ControlRequest::Reply(_) | ControlRequest::Progress(_) => {}
         ControlRequest::GetBlob { hash, offset_bytes, len_bytes } => {
             let store = store.clone();
             // Disks are slow; the neuron goes on. How many run at once is limited by the requests that peers may have open.

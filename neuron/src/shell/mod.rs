@@ -2,21 +2,38 @@
 
 mod answers;
 mod dialer;
+mod fetch;
 mod follow;
 mod identity;
+mod keeping;
 mod presence;
+mod reads;
+mod source;
+mod windows;
 
+use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use identity::{IdentityError, load_or_create as load_or_create_identity};
 pub use presence::{Presence, PresenceConfig, PresenceError, PresenceEvent};
+pub use reads::{PostBook, ReadError, beacon, members, members_at};
+pub use source::{RunSource, SourceError, posted_run};
 
-use crate::events::Event;
+use self::windows::Windows;
+use crate::events::{Event, EventSink};
+use crate::machine::MachineError;
+use crate::message::control::ControlRequest;
 use crate::net::NetEvent;
 use crate::store::{BlobLimits, Store, StoreError};
+use crate::wire::WireError;
+use crate::worker::{ComputeFactory, RunPlan, WorkerError, honest};
+
+/// Memory for the tensors of a window's transfers, unless told otherwise.
+pub const DEFAULT_TENSOR_CACHE_BYTES: usize = 512 * 1024 * 1024;
 
 /// What a miner needs.
 pub struct NeuronConfig {
@@ -26,6 +43,26 @@ pub struct NeuronConfig {
     pub state: PathBuf,
     /// How much it keeps.
     pub blobs: BlobLimits,
+    /// What it trains; without it, it is merely there.
+    pub work: Option<WorkConfig>,
+}
+
+/// What a miner trains, and how.
+#[derive(Clone)]
+pub struct WorkConfig {
+    /// The run.
+    pub source: RunSource,
+    /// What computes.
+    pub compute: ComputeFactory,
+    /// Memory for tensors under way.
+    pub tensor_cache_bytes: usize,
+}
+
+impl WorkConfig {
+    /// Honest work on a run.
+    pub fn honest(source: RunSource) -> Self {
+        Self { source, compute: honest(), tensor_cache_bytes: DEFAULT_TENSOR_CACHE_BYTES }
+    }
 }
 
 /// Why a neuron stopped, other than being told to.
@@ -38,6 +75,18 @@ pub enum RunError {
     /// Disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The run cannot be trained here.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The run, or what this neuron did in it before, does not fit.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// What this neuron did before cannot be read.
+    #[error("the state of this run on disk cannot be read: {0}; without it this neuron could contradict itself")]
+    State(WireError),
+    /// The engine.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
 }
 
 /// Runs a miner until `stop`. Returns early only when going on makes no sense.
@@ -45,19 +94,101 @@ pub async fn run(config: NeuronConfig, stop: CancellationToken) -> Result<(), Ru
     let events = config.presence.events.clone();
     let store = Arc::new(Store::open(&config.state, config.blobs)?);
     let Some(presence) = stop.run_until_cancelled(Presence::start(config.presence)).await else { return Ok(()) };
-    let mut presence = presence?;
-    let result = loop {
-        let Some(event) = stop.run_until_cancelled(presence.next()).await else { break Ok(()) };
-        match event {
-            Err(error) => break Err(error.into()),
-            Ok(PresenceEvent::Net(NetEvent::Request { from, request, responder })) => {
-                answers::answer(&presence, &store, &events, from, request, responder).await;
-            }
-            // Tensors and announcements have no taker here yet: dropped, a tensor's sender is told so.
-            Ok(_) => {}
-        }
+    let mut neuron = Neuron {
+        presence: presence?,
+        store,
+        events: events.clone(),
+        work: config.work,
+        finding: JoinSet::new(),
+        windows: None,
     };
-    presence.shutdown().await;
+    let result = neuron.serve(&stop).await;
+    neuron.finding.shutdown().await;
+    if let Some(windows) = neuron.windows.take() {
+        windows.shutdown().await;
+    }
+    neuron.presence.shutdown().await;
     events.emit(Event::Stopped);
     result
+}
+
+struct Neuron {
+    presence: Presence,
+    store: Arc<Store>,
+    events: EventSink,
+    /// What is to be trained, until it is found.
+    work: Option<WorkConfig>,
+    finding: JoinSet<Result<Option<Arc<RunPlan>>, SourceError>>,
+    windows: Option<Windows>,
+}
+
+impl Neuron {
+    async fn serve(&mut self, stop: &CancellationToken) -> Result<(), RunError> {
+        loop {
+            let windows = self.windows.as_mut();
+            let next = async {
+                match windows {
+                    Some(windows) => windows.next().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                news = self.presence.next() => self.on_news(news?).await?,
+                Some(found) = self.finding.join_next() => match found {
+                    Ok(Ok(Some(plan))) => self.join(plan).await?,
+                    Ok(Ok(None)) => tracing::info!("the run to train is not known yet"),
+                    Ok(Err(SourceError::Chain(error))) => tracing::warn!(%error, "looking for the run again"),
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(error) => tracing::warn!(%error, "looking for the run again"),
+                },
+                input = next => {
+                    let input = input?;
+                    if let Some(windows) = &mut self.windows {
+                        windows.on(input).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn join(&mut self, plan: Arc<RunPlan>) -> Result<(), RunError> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let (store, events) = (self.store.clone(), self.events.clone());
+        let windows =
+            Windows::start(&self.presence, plan, store, work.compute, work.tensor_cache_bytes, events).await?;
+        self.windows = Some(windows);
+        Ok(())
+    }
+
+    /// Looks for the run, with each block until it is found.
+    fn look_for_work(&mut self) {
+        if let Some(work) = self.work.as_ref().filter(|_| self.finding.is_empty()) {
+            let (client, netuid, net) =
+                (self.presence.client().clone(), self.presence.netuid(), self.presence.net().clone());
+            self.finding.spawn(source::find(work.source.clone(), client, netuid, net, self.store.clone()));
+        }
+    }
+
+    async fn on_news(&mut self, news: PresenceEvent) -> Result<(), RunError> {
+        match (news, &mut self.windows) {
+            (PresenceEvent::Block(block), Some(windows)) => windows.on_block(&block).await?,
+            (PresenceEvent::Block(_), None) => self.look_for_work(),
+            (PresenceEvent::Net(NetEvent::Tensor { from, header, bytes, responder }), Some(windows)) => {
+                windows.on_tensor(from, header, bytes, responder).await?;
+            }
+            (PresenceEvent::Net(NetEvent::Request { from, request, responder }), windows) => match (request, windows) {
+                (ControlRequest::Reply(reply), Some(windows)) => windows.on_reply(from, reply, responder).await?,
+                (ControlRequest::Progress(progress), Some(windows)) => {
+                    windows.on_progress(from, progress, responder).await?;
+                }
+                (request, _) => {
+                    answers::answer(&self.presence, &self.store, &self.events, from, request, responder).await;
+                }
+            },
+            // Without a run nobody takes tensors: dropped, their sender is told so.
+            _ => {}
+        }
+        Ok(())
+    }
 }

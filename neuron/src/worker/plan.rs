@@ -1,0 +1,157 @@
+//! What a worker computes: the manifest's engine texts, parsed and checked against the rest of it, and the corpus.
+
+use engine::data::{CHUNK_BYTES, Corpus, CorpusError, HELD_OUT_EVERY};
+use engine::optimizer::OptimizerConfigError;
+use engine::tokens::TokensError;
+use engine::{ConfigError, MicrobatchId, ModelConfig, OptimizerConfig, StageIndex, TokenBatch};
+use thiserror::Error;
+
+use crate::manifest::{Manifest, ManifestError};
+use crate::message::names::{Hash, RunId, WindowId};
+
+/// Why a manifest and a corpus are no run that can be computed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The manifest itself.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A text of the engine's is not what it should be.
+    #[error(
+        "the manifest's `{field}` is not the engine's configuration: {source}; write it with this program's engine"
+    )]
+    Text {
+        /// Which.
+        field: &'static str,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The model's shape.
+    #[error(transparent)]
+    Model(#[from] ConfigError),
+    /// The optimizer's numbers.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerConfigError),
+    /// The microbatch's size.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The manifest says one thing twice, differently; or something that this engine does otherwise.
+    #[error("the manifest's `{field}` is {stated}, but the engine has {computed}; they must be equal")]
+    Disagreement {
+        /// Which.
+        field: &'static str,
+        /// What the manifest says.
+        stated: u64,
+        /// What the engine makes of it.
+        computed: u64,
+    },
+    /// Another text.
+    #[error("the corpus is {found}, the run trains on {expected}; give the run's corpus")]
+    OtherCorpus {
+        /// The run's.
+        expected: Hash,
+        /// The one given.
+        found: Hash,
+    },
+    /// Not a corpus.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+}
+
+/// A run, ready to be computed. Shared by all workers of a process.
+#[derive(Debug)]
+pub struct RunPlan {
+    manifest: Manifest,
+    run: RunId,
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    corpus: Corpus,
+}
+
+impl RunPlan {
+    /// Parses and checks.
+    ///
+    /// # Errors
+    /// The first thing that does not fit.
+    pub fn new(manifest: Manifest, corpus: &[u8]) -> Result<Self, PlanError> {
+        let run = manifest.run_id()?;
+        let text = |field| move |source| PlanError::Text { field, source };
+        let model: ModelConfig = serde_json::from_str(&manifest.model.engine).map_err(text("model.engine"))?;
+        model.validate()?;
+        let optimizer: OptimizerConfig = serde_json::from_str(&manifest.optimizer).map_err(text("optimizer"))?;
+        optimizer.validate()?;
+        let shape = &manifest.model;
+        for (field, stated, computed) in [
+            ("model.stages", u64::from(shape.stages), model.stages() as u64),
+            ("model.boundary_width", u64::from(shape.boundary_width), model.boundary_width() as u64),
+            ("model.context", u64::from(shape.context), model.context as u64),
+            ("corpus.held_out_every", u64::from(manifest.corpus.held_out_every), HELD_OUT_EVERY as u64),
+            ("corpus.chunk_bytes", u64::from(manifest.corpus.chunk_bytes), CHUNK_BYTES as u64),
+            ("corpus.bytes", manifest.corpus.bytes, corpus.len() as u64),
+        ] {
+            if stated != computed {
+                return Err(PlanError::Disagreement { field, stated, computed });
+            }
+        }
+        TokenBatch::check_size(shape.batch as usize, shape.context as usize)?;
+        let found = Hash::of(corpus);
+        if found != manifest.corpus.hash {
+            return Err(PlanError::OtherCorpus { expected: manifest.corpus.hash, found });
+        }
+        let corpus = Corpus::new(corpus)?;
+        let plan = Self { manifest, run, model, optimizer, corpus };
+        // Later slices differ in where they start only, so a corpus too short is found here.
+        plan.tokens(WindowId(0), 0)?;
+        Ok(plan)
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The run's name.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The model.
+    pub fn model(&self) -> &ModelConfig {
+        &self.model
+    }
+
+    /// The optimizer.
+    pub fn optimizer(&self) -> &OptimizerConfig {
+        &self.optimizer
+    }
+
+    /// The corpus.
+    pub fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    /// Rows of a boundary tensor: tokens of a microbatch.
+    pub fn rows(&self) -> usize {
+        self.manifest.model.batch as usize * self.manifest.model.context as usize
+    }
+
+    /// Parameters of a stage; `None` for a stage that does not exist.
+    pub fn parameters(&self, stage: StageIndex) -> Option<usize> {
+        self.model.layout(stage).ok().map(|layout| layout.len())
+    }
+
+    /// The tokens of a microbatch: what everybody who knows the run reads.
+    ///
+    /// # Errors
+    /// Never once the plan is made.
+    pub fn tokens(&self, window: WindowId, microbatch: u32) -> Result<TokenBatch, CorpusError> {
+        let shape = &self.manifest.model;
+        self.corpus.slice(
+            &self.manifest.seed.0,
+            u64::from(window.0),
+            MicrobatchId(u64::from(microbatch)),
+            shape.batch as usize,
+            shape.context as usize,
+        )
+    }
+}
