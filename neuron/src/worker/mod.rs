@@ -13,6 +13,9 @@
 //!
 //! Invariants: orders are carried out one after the other in the order given; nothing here runs on the async runtime's
 //! threads; what a peer sent is decoded with its length checked, and a failure is a report, never a panic.
+//!
+//! Known limit: a neighbour whose finite but absurdly large gradient overflows this stage's sum costs it the window's
+//! upload: the sum is found not to be finite when it is sealed, and nothing is uploaded. No weights are touched.
 
 mod compute;
 mod plan;

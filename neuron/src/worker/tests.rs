@@ -145,6 +145,27 @@ fn a_pass_through_two_workers_is_what_an_auditor_recomputes() {
 }
 
 #[test]
+fn what_computes_can_be_replaced_and_then_an_audit_sees_it() {
+    let plan = plan();
+    let mut lazy = bench(&plan);
+    lazy.worker = StageWorker::new(
+        plan.clone(),
+        lazy.store.clone(),
+        lazy.tensors.clone(),
+        Arc::new(|mut stage| {
+            stage.skip_layers_after(0);
+            Box::new(stage)
+        }),
+    );
+    let mut honest = bench(&plan);
+    assert_eq!(lazy.initialise(0), honest.initialise(0), "it names the same weights");
+    let forward = job(0, PASS, JobKind::Forward { input: None });
+    let (lie, truth) = (lazy.compute(forward.clone()).unwrap(), honest.compute(forward).unwrap());
+    assert_eq!(lie.bytes, truth.bytes);
+    assert_ne!(lie.hash, truth.hash);
+}
+
+#[test]
 fn two_replicas_that_merge_the_same_list_stand_on_the_same_state_and_a_third_loads_it() {
     let plan = plan();
     let (mut one, mut two, mut last) = (bench(&plan), bench(&plan), bench(&plan));
