@@ -13,7 +13,9 @@ use crate::{
 
 /// How the learning rate goes on after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+// Tagged from outside: serde buffers what is tagged from inside, and then cannot read numbers where any crate of the
+// build switches on serde_json's arbitrary precision (substrate's do).
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// At its peak for ever.
     Constant,

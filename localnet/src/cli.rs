@@ -37,6 +37,12 @@ pub struct UpArgs {
     /// Validators to register.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub validators: u16,
+    /// Stages the model is cut into; each needs a miner.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub stages: u16,
+    /// Text to train on: a file or a folder (default: the Rust source of this program's own dependencies).
+    #[arg(long, value_name = "PATH")]
+    pub corpus: Option<PathBuf>,
     /// Time between two blocks.
     #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = block_time)]
     pub block_time: Duration,
@@ -79,6 +85,12 @@ impl UpArgs {
             return Err(format!(
                 "{} miners and {} validators make {neurons} neurons, but a subnet has room for {MAX_NEURONS}: lower --miners or --validators",
                 self.miners, self.validators
+            ));
+        }
+        if self.miners < self.stages {
+            return Err(format!(
+                "{} miners cannot host {} stages: raise --miners or lower --stages",
+                self.miners, self.stages
             ));
         }
         Ok(())
@@ -127,6 +139,8 @@ mod tests {
         assert!(up(&["--epochs", "0"]).is_err());
         let crowded = up(&["--miners", "200", "--validators", "50"]).expect("parses").check();
         assert_eq!(crowded, Ok(()));
+        let few = up(&["--miners", "3"]).expect("parses").check();
+        assert!(few.is_err_and(|message| message.contains("--stages")));
         assert_eq!(up(&["--ci"]).expect("parses").epochs_wanted(), Some(3));
         assert_eq!(up(&[]).expect("parses").epochs_wanted(), None);
     }

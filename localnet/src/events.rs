@@ -2,6 +2,7 @@
 //! this one stream; nothing else tells them anything.
 
 use keys::AccountId;
+use neuron::message::names::Hash;
 use serde::Serialize;
 
 /// One thing that happened.
@@ -23,7 +24,7 @@ pub enum Event {
         /// The block that ran it.
         block: u64,
         /// Every neuron, by uid.
-        standing: Vec<Standing>,
+        standing: Vec<Place>,
     },
     /// A validator's weight commit is on chain.
     WeightsCommitted {
@@ -53,6 +54,33 @@ pub enum Event {
         /// Who is gone.
         peer: AccountId,
     },
+    /// A miner stands on the state of its stage at the start of a window.
+    Standing {
+        /// The miner.
+        by: AccountId,
+        /// The window.
+        window: u32,
+        /// The stage.
+        stage: u16,
+        /// The name of its weights.
+        theta: Hash,
+        /// The name of the blob that holds them.
+        blob: Hash,
+    },
+    /// A microbatch that a miner worked on came back.
+    PassSettled {
+        /// The miner.
+        by: AccountId,
+    },
+    /// What the passes that ended with a miner of the last stage cost in a window.
+    Loss {
+        /// The window.
+        window: u32,
+        /// Mean loss in nats per byte.
+        nats: f64,
+        /// Bytes.
+        tokens: u64,
+    },
     /// A validator asked a miner for a signature.
     Asked {
         /// The validator.
@@ -66,7 +94,7 @@ pub enum Event {
 
 /// One neuron after an epoch, as the metagraph shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Standing {
+pub struct Place {
     /// Its uid.
     pub uid: u16,
     /// Its hotkey.

@@ -6,6 +6,7 @@
 //! | bring a localnet up | [`up`] |
 //! | see who takes part, and their keys | [`accounts`] |
 //! | make a subnet out of an empty chain | [`setup`] |
+//! | plan, publish and measure the run that is trained | [`training`], [`corpus`] |
 //! | run the neurons | [`people`] |
 //! | follow what happens | [`events`], folded by [`tally`], drawn by [`view`], summed up by [`report`] |
 //!
@@ -22,6 +23,7 @@ pub mod people;
 pub mod report;
 pub mod setup;
 pub mod tally;
+pub mod training;
 pub mod up;
 pub mod view;
 pub mod watch;

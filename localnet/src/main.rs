@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use localnet::cli::{Cli, Command};
-use localnet::up::{self, Interrupted};
+use localnet::up::{self, BadCorpus, Interrupted};
 
 /// Exit statuses of the command-line contract.
 const FAILED: u8 = 1;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             localnet::complain(&format!("{error:#}"));
-            let usage = error.downcast_ref::<narrows_node::StartError>().is_some();
+            let usage = error.is::<narrows_node::StartError>() || error.is::<BadCorpus>();
             ExitCode::from(if usage { BAD_USAGE } else { FAILED })
         }
     }

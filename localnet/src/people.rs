@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chain::{AccountId, Client, ConnectConfig, Netuid};
@@ -11,8 +12,9 @@ use eyre::{Result, bail};
 use neuron::events::{Event as NeuronEvent, EventSink};
 use neuron::message::signed::Network;
 use neuron::net::{AxonProtocol, NetConfig};
-use neuron::shell::{self, NeuronConfig, PresenceConfig};
+use neuron::shell::{self, NeuronConfig, PresenceConfig, RunSource, WorkConfig};
 use neuron::store::BlobLimits;
+use neuron::worker::RunPlan;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -29,7 +31,8 @@ const MAX_NEURON_EVENTS: usize = 1024;
 const REFRESH_BLOCKS: u64 = 4;
 
 /// What one neuron may keep in files.
-const BLOBS: BlobLimits = BlobLimits { max_blob_bytes: 64 * 1024 * 1024, max_total_bytes: 1024 * 1024 * 1024 };
+pub(crate) const BLOBS: BlobLimits =
+    BlobLimits { max_blob_bytes: 64 * 1024 * 1024, max_total_bytes: 1024 * 1024 * 1024 };
 
 /// How long all neurons together may take to start.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -51,13 +54,15 @@ impl People {
         rpc_url: &str,
         netuid: Netuid,
         home: &Path,
+        plan: &Arc<RunPlan>,
         events: mpsc::Sender<Event>,
     ) -> Result<Self> {
         let mut people = Self { tasks: JoinSet::new(), stop: CancellationToken::new(), peers: BTreeMap::new() };
         let (started, mut starts) = mpsc::channel(MAX_NEURON_EVENTS);
         let mut waiting = 0;
         for account in accounts.neurons() {
-            people.spawn(account, rpc_url, netuid, home, events.clone(), started.clone()).await?;
+            let work = WorkConfig::honest(RunSource::Plan(plan.clone()));
+            people.spawn(account, rpc_url, netuid, home, work, events.clone(), started.clone()).await?;
             waiting += 1;
         }
         drop(started);
@@ -84,12 +89,14 @@ impl People {
         }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "it is called once, with all that a neuron is")]
     async fn spawn(
         &mut self,
         account: &Account,
         rpc_url: &str,
         netuid: Netuid,
         home: &Path,
+        work: WorkConfig,
         events: mpsc::Sender<Event>,
         started: mpsc::Sender<(AccountId, String)>,
     ) -> Result<()> {
@@ -120,7 +127,7 @@ impl People {
                     validator::shell::run(ValidatorConfig { presence, state }, stop).await.map_err(eyre::Report::from)
                 }
                 _ => {
-                    let config = NeuronConfig { presence, state, blobs: BLOBS, work: None };
+                    let config = NeuronConfig { presence, state, blobs: BLOBS, work: Some(work) };
                     shell::run(config, stop).await.map_err(eyre::Report::from)
                 }
             };
@@ -176,6 +183,11 @@ fn translate(by: AccountId, event: NeuronEvent) -> Option<Event> {
     match event {
         NeuronEvent::PeerProven { hotkey: peer, .. } => Some(Event::PeerProven { by, peer }),
         NeuronEvent::PeerLost { hotkey: peer } => Some(Event::PeerLost { by, peer }),
+        NeuronEvent::Standing { window, stage, theta, blob, .. } => {
+            Some(Event::Standing { by, window, stage, theta, blob })
+        }
+        NeuronEvent::PassSettled { .. } => Some(Event::PassSettled { by }),
+        NeuronEvent::Loss { window, nats, tokens } => Some(Event::Loss { window, nats, tokens }),
         NeuronEvent::Asked { miner, is_answered } => Some(Event::Asked { validator: by, miner, answered: is_answered }),
         _ => None,
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::accounts::Role;
 use crate::tally::{NeuronTally, Tally};
+use crate::training::Trained;
 use crate::view::short;
 
 /// The result of a run.
@@ -20,6 +21,12 @@ pub struct Report {
     pub epochs: u64,
     /// Epochs that paid a miner by its incentive.
     pub paid_epochs: u64,
+    /// Windows that every stage has merged.
+    pub windows: u32,
+    /// Bytes trained on.
+    pub tokens: u64,
+    /// What training came to; absent when the run ended before the first window.
+    pub loss: Option<Trained>,
     /// Every neuron, by uid.
     pub neurons: Vec<NeuronReport>,
     /// What must hold, and whether it does.
@@ -43,6 +50,10 @@ pub struct NeuronReport {
     pub dividends: u16,
     /// All it was paid, in rao of alpha.
     pub emission_rao: u64,
+    /// The stage it hosted last.
+    pub stage: Option<u16>,
+    /// Passes that came back to it.
+    pub passes: u64,
     /// Questions that validators put to it.
     pub asked: u64,
     /// Good answers in time.
@@ -65,16 +76,19 @@ pub struct Invariant {
 }
 
 impl Report {
-    /// Sums up a tally.
-    pub fn new(seed: u64, tally: &Tally) -> Self {
+    /// Sums up a tally, and the model that came out.
+    pub fn new(seed: u64, tally: &Tally, loss: Option<Trained>) -> Self {
         let neurons = tally.by_uid().into_iter().map(NeuronReport::from).collect();
         Self {
             seed,
             blocks: tally.block,
             epochs: tally.epochs,
             paid_epochs: tally.paid_epochs,
+            windows: loss.as_ref().map_or(0, |trained| trained.windows),
+            tokens: tally.losses.values().map(|(_, bytes)| bytes).sum(),
             neurons,
-            invariants: invariants(tally),
+            invariants: invariants(tally, loss.as_ref()),
+            loss,
         }
     }
 
@@ -94,6 +108,8 @@ impl From<&NeuronTally> for NeuronReport {
             incentive: n.incentive,
             dividends: n.dividends,
             emission_rao: n.emission_rao,
+            stage: n.place.map(|(_, stage)| stage),
+            passes: n.passes,
             asked: n.asked,
             answered: n.answered,
             commits: n.commits.len(),
@@ -118,7 +134,7 @@ fn each<'a>(
     Invariant { name, held: failing.is_empty() && !all.is_empty(), detail }
 }
 
-fn invariants(tally: &Tally) -> Vec<Invariant> {
+fn invariants(tally: &Tally, loss: Option<&Trained>) -> Vec<Invariant> {
     let neurons = tally.by_uid();
     let of = |role: Role| neurons.iter().copied().filter(move |n| n.role == role);
     vec![
@@ -134,6 +150,24 @@ fn invariants(tally: &Tally) -> Vec<Invariant> {
         ),
         each("every miner was paid", of(Role::Miner), |n| n.incentive > 0 && n.emission_rao > 0, "were not"),
         each("every validator was paid", of(Role::Validator), |n| n.emission_rao > 0, "were not"),
+        each("every miner trained", of(Role::Miner), |n| n.passes > 0, "did not"),
+        Invariant {
+            name: "replicas of a stage stand on the same weights",
+            held: tally.split.is_empty() && !tally.states.is_empty(),
+            detail: match (tally.states.is_empty(), tally.split.first()) {
+                (true, _) => "no window began".to_owned(),
+                (false, None) => "in every window".to_owned(),
+                (false, Some(window)) => format!("not in {} windows, first in {window}", tally.split.len()),
+            },
+        },
+        Invariant {
+            name: "the swarm learned",
+            held: loss.is_some_and(|t| t.last < t.unigram),
+            detail: loss.map_or_else(
+                || "there is no model to measure".to_owned(),
+                |t| format!("held-out loss {:.3}, best unigram model {:.3}", t.last, t.unigram),
+            ),
+        },
     ]
 }
 
@@ -144,17 +178,26 @@ impl Display for Report {
             "{} blocks, {} epochs, {} of them paid miners (seed {})",
             self.blocks, self.epochs, self.paid_epochs, self.seed
         )?;
+        if let Some(t) = &self.loss {
+            writeln!(
+                f,
+                "{} windows, {} bytes trained on: held-out loss {:.3} → {:.3} nats per byte (best unigram {:.3}, bigram {:.3})",
+                t.windows, self.tokens, t.first, t.last, t.unigram, t.bigram
+            )?;
+        }
         writeln!(
             f,
-            "{:>4}  {:<14} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
-            "uid", "name", "answers", "incentive", "dividends", "commits", "reveals", "earned"
+            "{:>4}  {:<14} {:>5} {:>6} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
+            "uid", "name", "stage", "passes", "answers", "incentive", "dividends", "commits", "reveals", "earned"
         )?;
         for n in &self.neurons {
             writeln!(
                 f,
-                "{:>4}  {:<14} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
+                "{:>4}  {:<14} {:>5} {:>6} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
                 n.uid,
                 n.name,
+                n.stage.map_or_else(|| "-".to_owned(), |stage| stage.to_string()),
+                n.passes,
                 format!("{}/{}", n.answered, n.asked),
                 n.incentive,
                 n.dividends,
@@ -173,8 +216,14 @@ impl Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use neuron::message::names::Hash;
+
     use crate::accounts::Accounts;
-    use crate::events::{Event, Standing};
+    use crate::events::{Event, Place};
+
+    fn trained() -> Trained {
+        Trained { run: "run".to_owned(), windows: 3, first: 5.5, last: 3.0, unigram: 3.5, bigram: 2.6 }
+    }
 
     fn healthy() -> Tally {
         let accounts = Accounts::derive(1, 1, 2);
@@ -182,13 +231,16 @@ mod tests {
         let validator = accounts.validators[0].hotkey_id();
         for miner in &accounts.miners {
             tally.on(&Event::Asked { validator, miner: miner.hotkey_id(), answered: true });
+            let by = miner.hotkey_id();
+            tally.on(&Event::Standing { by, window: 1, stage: 0, theta: Hash([1; 32]), blob: Hash([2; 32]) });
+            tally.on(&Event::PassSettled { by });
         }
         tally.on(&Event::WeightsCommitted { block: 2, hotkey: validator });
         tally.on(&Event::WeightsRevealed { block: 3, hotkey: validator });
         let standing = accounts
             .neurons()
             .zip(0..)
-            .map(|(account, uid)| Standing {
+            .map(|(account, uid)| Place {
                 uid,
                 hotkey: account.hotkey_id(),
                 serving: true,
@@ -206,7 +258,7 @@ mod tests {
     #[test]
     fn a_healthy_run_holds_and_each_fault_breaks_its_invariant() {
         let tally = healthy();
-        let report = Report::new(1, &tally);
+        let report = Report::new(1, &tally, Some(trained()));
         assert!(report.held(), "{report}");
         assert_eq!(report.paid_epochs, 1);
 
@@ -215,7 +267,7 @@ mod tests {
             for neuron in tally.neurons.values_mut().filter(|n| n.name == name) {
                 change(neuron);
             }
-            let report = Report::new(1, &tally);
+            let report = Report::new(1, &tally, Some(trained()));
             report.invariants.into_iter().filter(|i| !i.held).map(|i| i.name).collect::<Vec<_>>()
         };
         assert_eq!(broken(&|n| n.serving = false, "miner-00"), ["every neuron serves an axon"]);
@@ -226,7 +278,21 @@ mod tests {
     }
 
     #[test]
+    fn replicas_that_part_ways_and_a_model_that_learned_nothing_are_found() {
+        let broken =
+            |report: Report| -> Vec<_> { report.invariants.into_iter().filter(|i| !i.held).map(|i| i.name).collect() };
+        let mut tally = healthy();
+        let by = *tally.neurons.keys().next().expect("a neuron");
+        tally.on(&Event::Standing { by, window: 1, stage: 0, theta: Hash([9; 32]), blob: Hash([2; 32]) });
+        let split = broken(Report::new(1, &tally, Some(trained())));
+        assert_eq!(split, ["replicas of a stage stand on the same weights"]);
+        let dull = Trained { last: 3.6, ..trained() };
+        assert_eq!(broken(Report::new(1, &healthy(), Some(dull))), ["the swarm learned"]);
+        assert_eq!(broken(Report::new(1, &healthy(), None)), ["the swarm learned"]);
+    }
+
+    #[test]
     fn a_localnet_without_neurons_holds_nothing() {
-        assert!(!Report::new(1, &Tally::default()).held());
+        assert!(!Report::new(1, &Tally::default(), None).held());
     }
 }

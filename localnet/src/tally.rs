@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keys::AccountId;
+use neuron::message::names::Hash;
 
 use crate::accounts::{Account, Role};
 use crate::events::Event;
@@ -40,7 +41,17 @@ pub struct NeuronTally {
     pub reveals: Vec<u64>,
     /// Whether its axon is on chain.
     pub serving: bool,
+    /// The newest window it stood in, and the stage that it hosted there.
+    pub place: Option<(u32, u16)>,
+    /// Passes that came back.
+    pub passes: u64,
 }
+
+/// Windows whose states are remembered.
+const MAX_WINDOWS: usize = 8;
+
+/// What replicas said they stand on: weights and the blob that holds them, by hotkey.
+pub type States = BTreeMap<AccountId, (Hash, Hash)>;
 
 /// The localnet so far.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +68,12 @@ pub struct Tally {
     pub paid_epochs: u64,
     /// Every neuron, by hotkey.
     pub neurons: BTreeMap<AccountId, NeuronTally>,
+    /// States at the start of the newest windows, by window and stage.
+    pub states: BTreeMap<u32, BTreeMap<u16, States>>,
+    /// Windows in which replicas of a stage stood on different weights.
+    pub split: BTreeSet<u32>,
+    /// Loss sum and bytes of each window.
+    pub losses: BTreeMap<u32, (f64, u64)>,
 }
 
 impl Tally {
@@ -80,6 +97,8 @@ impl Tally {
                 commits: Vec::new(),
                 reveals: Vec::new(),
                 serving: false,
+                place: None,
+                passes: 0,
             };
             (hotkey, tally)
         });
@@ -122,11 +141,45 @@ impl Tally {
             Event::PeerLost { by, peer } => self.at(by, |n| {
                 n.peers.remove(peer);
             }),
+            Event::Standing { by, window, stage, theta, blob } => {
+                self.at(by, |n| n.place = n.place.max(Some((*window, *stage))));
+                let states = self.states.entry(*window).or_default().entry(*stage).or_default();
+                states.insert(*by, (*theta, *blob));
+                if states.values().any(|(other, _)| other != theta) {
+                    self.split.insert(*window);
+                }
+                while self.states.len() > MAX_WINDOWS {
+                    self.states.pop_first();
+                }
+            }
+            Event::PassSettled { by } => self.at(by, |n| n.passes += 1),
+            Event::Loss { window, nats, tokens } => {
+                let (sum, bytes) = self.losses.entry(*window).or_default();
+                *sum += nats * *tokens as f64;
+                *bytes += tokens;
+            }
             Event::Asked { miner, answered, .. } => self.at(miner, |n| {
                 n.asked += 1;
                 n.answered += u64::from(*answered);
             }),
         }
+    }
+
+    /// The newest window that every stage has begun, and for each stage a blob that holds its weights.
+    pub fn last_common_state(&self, stages: u16) -> Option<(u32, BTreeMap<u16, Hash>)> {
+        self.states.iter().rev().find_map(|(window, by_stage)| {
+            let blobs: BTreeMap<u16, Hash> = by_stage
+                .iter()
+                .filter_map(|(stage, states)| states.values().next().map(|(_, blob)| (*stage, *blob)))
+                .collect();
+            (blobs.len() == usize::from(stages)).then_some((*window, blobs))
+        })
+    }
+
+    /// Mean training loss of the newest window that is certainly over.
+    pub fn training_loss(&self) -> Option<(u32, f64)> {
+        let (window, (sum, bytes)) = self.losses.iter().next_back()?;
+        (*bytes > 0).then(|| (*window, sum / *bytes as f64))
     }
 
     fn at(&mut self, hotkey: &AccountId, change: impl FnOnce(&mut NeuronTally)) {

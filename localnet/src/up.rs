@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 use crate::accounts::Accounts;
 use crate::banner::{AccountLine, Banner};
 use crate::cli::UpArgs;
+use crate::corpus;
 use crate::events::Event;
 use crate::people::People;
 use crate::report::Report;
 use crate::setup::{self, INITIAL_ISSUANCE, SubnetPlan};
 use crate::tally::Tally;
+use crate::training::Training;
 use crate::view::{Header, View};
 use crate::watch::ChainWatch;
 
@@ -78,9 +80,11 @@ pub async fn up(args: &UpArgs, live: bool) -> Result<Outcome> {
     for account in accounts.all() {
         account.write_wallet(&wallets).wrap_err_with(|| format!("cannot write the wallet of {}", account.name))?;
     }
+    // Before anything is started: a corpus that cannot be read ends the run with nothing to clean up.
+    let corpus = corpus::read(args.corpus.as_deref()).map_err(|error| BadCorpus(format!("{error:#}")))?;
     let node = DevNode::start(node_config(args, &accounts)).await?;
     let ended = tokio::select! {
-        ended = run(args, live, &accounts, &node, home.path()) => ended,
+        ended = run(args, live, &accounts, &corpus, &node, home.path()) => ended,
         // While setting up there is nothing to sum up yet.
         _ = tokio::signal::ctrl_c(), if !live => Err(eyre::Report::new(Interrupted)),
     };
@@ -89,6 +93,11 @@ pub async fn up(args: &UpArgs, live: bool) -> Result<Outcome> {
     stopped?;
     Ok(outcome)
 }
+
+/// There is nothing to train on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadCorpus(String);
 
 /// The user ended the run before there was anything to sum up.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +115,14 @@ pub fn node_config(args: &UpArgs, accounts: &Accounts) -> DevNodeConfig {
     config
 }
 
-async fn run(args: &UpArgs, live: bool, accounts: &Accounts, node: &DevNode, home: &Path) -> Result<Outcome> {
+async fn run(
+    args: &UpArgs,
+    live: bool,
+    accounts: &Accounts,
+    corpus: &[u8],
+    node: &DevNode,
+    home: &Path,
+) -> Result<Outcome> {
     let client = Client::connect(ConnectConfig::new([node.rpc_url()])?).await?;
     // Validators alone hold permits; a miner's stake stays below the threshold.
     let plan = SubnetPlan { tempo: args.tempo, validators: args.validators };
@@ -117,8 +133,10 @@ async fn run(args: &UpArgs, live: bool, accounts: &Accounts, node: &DevNode, hom
         }
     })
     .await?;
+    let training = Training::plan(args, &client, netuid, corpus).await?;
+    training.publish(&client, netuid, &accounts.owner).await?;
     let (events, mut incoming) = mpsc::channel(MAX_WAITING_EVENTS);
-    let people = People::start(accounts, &node.rpc_url(), netuid, home, events).await?;
+    let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;
     if !args.json {
         let banner = banner(args, &client, accounts, node, netuid, &uids, &people, home).await?;
         crate::say(&banner.to_string());
@@ -138,7 +156,12 @@ async fn run(args: &UpArgs, live: bool, accounts: &Accounts, node: &DevNode, hom
     while let Ok(event) = incoming.try_recv() {
         tally.on(&event);
     }
-    Ok(Outcome { interrupted: interrupted?, report: Report::new(args.seed, &tally) })
+    let interrupted = interrupted?;
+    let trained = match tally.last_common_state(args.stages) {
+        Some((window, states)) if window > 0 => Some(training.measure(home, window, &states)?),
+        _ => None,
+    };
+    Ok(Outcome { interrupted, report: Report::new(args.seed, &tally, trained) })
 }
 
 /// Counts what happens until the epochs wanted are paid (`false`) or the user ends the run (`true`).

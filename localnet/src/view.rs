@@ -55,11 +55,14 @@ fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
     let [head, epoch, table, foot] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(3), Constraint::Length(1)])
             .areas(frame.area());
+    let loss = tally
+        .training_loss()
+        .map_or_else(String::new, |(window, nats)| format!("   window {window}: training loss {nats:.3}"));
     let title = Line::from(vec![
         Span::from(" narrows localnet ").bold().reversed(),
         Span::from(format!(
-            "  {}   netuid {}   seed {}   block {}   paid epochs {}",
-            header.rpc_url, header.netuid, header.seed, tally.block, tally.paid_epochs
+            "  {}   netuid {}   seed {}   block {}   paid epochs {}{}",
+            header.rpc_url, header.netuid, header.seed, tally.block, tally.paid_epochs, loss
         )),
     ]);
     frame.render_widget(Paragraph::new(title), head);
@@ -78,7 +81,7 @@ fn neurons(tally: &Tally) -> Table<'_> {
     let columns =
         ["uid", "name", "peers", "answers", "incentive", "dividends", "commits", "reveals", "stake", "earned"];
     let rows = tally.by_uid().into_iter().map(row);
-    let widths = [4, 14, 6, 10, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
+    let widths = [4, 14, 6, 7, 7, 6, 10, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
     Table::new(rows, widths)
         .header(Row::new(columns).style(Style::new().add_modifier(Modifier::BOLD)))
         .block(Block::bordered().title(" neurons "))
@@ -95,6 +98,9 @@ fn row(neuron: &NeuronTally) -> Row<'_> {
     Row::new([
         Cell::from(neuron.uid.to_string()),
         Cell::from(neuron.name.as_str()),
+        Cell::from(neuron.place.map_or_else(|| "-".to_owned(), |(_, stage)| stage.to_string())),
+        Cell::from(neuron.place.map_or_else(|| "-".to_owned(), |(window, _)| window.to_string())),
+        Cell::from(if neuron.passes == 0 { "-".to_owned() } else { neuron.passes.to_string() }),
         Cell::from(neuron.peers.len().to_string()),
         Cell::from(answers),
         Cell::from(share(neuron.incentive)),

@@ -3,7 +3,7 @@
 use chain::{Block, Client, Event as ChainEvent, Netuid};
 use eyre::Result;
 
-use crate::events::{Event, Standing};
+use crate::events::{Event, Place};
 
 /// Reads finalized blocks of one subnet.
 pub struct ChainWatch {
@@ -32,7 +32,7 @@ impl ChainWatch {
         self.epoch = Some(schedule.index);
         if ended {
             let metagraph = snapshot.metagraph(self.netuid).await?;
-            let standing = metagraph.neurons.into_iter().map(|n| Standing {
+            let standing = metagraph.neurons.into_iter().map(|n| Place {
                 uid: n.uid.0,
                 hotkey: n.hotkey,
                 serving: n.axon.is_some(),

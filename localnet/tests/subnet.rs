@@ -18,8 +18,21 @@ use narrows_node::DevNode;
 use serde_json::Value;
 
 /// A small, fast subnet: two validators, three miners, epochs of three seconds.
-const SMALL: &[&str] =
-    &["up", "--miners", "3", "--validators", "2", "--tempo", "30", "--block-time", "100ms", "--port", "0"];
+const SMALL: &[&str] = &[
+    "up",
+    "--miners",
+    "3",
+    "--stages",
+    "2",
+    "--validators",
+    "2",
+    "--tempo",
+    "30",
+    "--block-time",
+    "100ms",
+    "--port",
+    "0",
+];
 
 fn localnet(more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_localnet"));
@@ -54,9 +67,10 @@ async fn reopen(state: &Path) -> (DevNode, Client, Accounts) {
 #[test]
 fn a_run_pays_and_the_chain_says_so_too() {
     let state = tempfile::tempdir().expect("folder");
-    let flags = ["--ci", "--json", "--epochs", "1", "--state", state.path().to_str().expect("path")];
+    let flags = ["--ci", "--json", "--epochs", "5", "--state", state.path().to_str().expect("path")];
     let report = report(&run(&flags));
-    assert_eq!(report["paid_epochs"], 1);
+    assert_eq!(report["paid_epochs"], 5);
+    assert!(report["windows"].as_u64().is_some_and(|windows| windows >= 4), "{report}");
     assert!(report["invariants"].as_array().expect("invariants").iter().all(|i| i["held"] == true), "{report}");
 
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
@@ -108,9 +122,9 @@ fn the_same_seed_gives_the_same_people() {
         let neurons = report["neurons"].as_array().expect("neurons").iter();
         neurons.map(|n| (n["uid"].as_u64().expect("uid"), n["hotkey"].as_str().expect("hotkey").to_owned())).collect()
     };
-    let first = who(&report(&run(&["--ci", "--json", "--epochs", "1"])));
-    assert_eq!(first, who(&report(&run(&["--ci", "--json", "--epochs", "1"]))));
-    assert_ne!(first, who(&report(&run(&["--ci", "--json", "--epochs", "1", "--seed", "2"]))));
+    let first = who(&report(&run(&["--json", "--epochs", "1"])));
+    assert_eq!(first, who(&report(&run(&["--json", "--epochs", "1"]))));
+    assert_ne!(first, who(&report(&run(&["--json", "--epochs", "1", "--seed", "2"]))));
 }
 
 #[test]
@@ -122,7 +136,17 @@ fn nonsense_and_a_taken_port_end_with_status_2() {
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains(&port), "the error names the port: {}", text(&output.stderr));
 
-    for flags in [["--miners", "0"], ["--tempo", "1"], ["--block-time", "now"]] {
+    let empty = tempfile::tempdir().expect("folder");
+    let empty = empty.path().to_str().expect("path");
+    let nonsense: [[&str; 2]; 6] = [
+        ["--miners", "0"],
+        ["--miners", "3"],
+        ["--tempo", "1"],
+        ["--block-time", "now"],
+        ["--corpus", "/does/not/exist"],
+        ["--corpus", empty],
+    ];
+    for flags in nonsense {
         let output = Command::new(env!("CARGO_BIN_EXE_localnet")).arg("up").args(flags).output().expect("starts");
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! STATE/
-//!   lock, conf, db, …   sled: small state, in typed [`Shelf`]s
+//!   sled/               small state, in typed [`Shelf`]s
 //!   blobs/ab/cdef…      files named by the BLAKE3 of their content: weights, evidence, manifests ([`Blobs`])
 //! ```
 //!
@@ -63,7 +63,8 @@ impl Store {
     /// Opens or creates the state in a directory. One process at a time can have it open.
     pub fn open(path: &Path, limits: BlobLimits) -> Result<Self, StoreError> {
         let database = sled::Config::new()
-            .path(path)
+            // A folder of its own: sled keeps a `blobs` beside its database, too.
+            .path(path.join("sled"))
             .cache_capacity(SLED_CACHE_BYTES)
             .flush_every_ms(Some(SLED_FLUSH_MS))
             .open()

@@ -38,7 +38,9 @@ impl std::fmt::Display for StageIndex {
 
 /// What crosses the boundary between two stages. Token ids always travel along, one byte a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+// Tagged from outside: serde buffers what is tagged from inside, and then cannot read numbers where any crate of the
+// build switches on serde_json's arbitrary precision (substrate's do).
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bottleneck {
     /// A residual bottleneck with a token anchor: the sender computes `z = x[0..r] + E(norm(x))`, the receiver
     /// `x̂ = [z, 0] + D(z) + Emb[token]`. E and D are two-layer perceptrons with SiLU.
