@@ -72,6 +72,13 @@ pub enum Event {
         /// The miner.
         by: AccountId,
     },
+    /// What a miner sent in tensors over its whole life.
+    Sent {
+        /// Tensors that were taken.
+        tensors: u64,
+        /// Their bytes on the wire, without framing.
+        bytes: u64,
+    },
     /// What the passes that ended with a miner of the last stage cost in a window.
     Loss {
         /// The window.

@@ -187,6 +187,9 @@ fn translate(by: AccountId, event: NeuronEvent) -> Option<Event> {
             Some(Event::Standing { by, window, stage, theta, blob })
         }
         NeuronEvent::PassSettled { .. } => Some(Event::PassSettled { by }),
+        NeuronEvent::Counted(counts) => {
+            Some(Event::Sent { tensors: counts.tensors_out, bytes: counts.tensor_bytes_out })
+        }
         NeuronEvent::Loss { window, nats, tokens } => Some(Event::Loss { window, nats, tokens }),
         NeuronEvent::Asked { miner, is_answered } => Some(Event::Asked { validator: by, miner, answered: is_answered }),
         _ => None,

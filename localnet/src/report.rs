@@ -25,12 +25,30 @@ pub struct Report {
     pub windows: u32,
     /// Bytes trained on.
     pub tokens: u64,
+    /// What crossed the boundaries between stages.
+    pub bytes: Bytes,
     /// What training came to; absent when the run ended before the first window.
     pub loss: Option<Trained>,
     /// Every neuron, by uid.
     pub neurons: Vec<NeuronReport>,
     /// What must hold, and whether it does.
     pub invariants: Vec<Invariant>,
+}
+
+/// Bytes by kind of traffic.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Bytes {
+    /// Activations and their gradients, from stage to stage.
+    pub activations: Traffic,
+}
+
+/// Bytes of one kind.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Traffic {
+    /// As f32, uncompressed.
+    pub raw: u64,
+    /// As sent over the network, without framing.
+    pub wire: u64,
 }
 
 /// One neuron's part.
@@ -77,7 +95,8 @@ pub struct Invariant {
 
 impl Report {
     /// Sums up a tally, and the model that came out.
-    pub fn new(seed: u64, tally: &Tally, loss: Option<Trained>) -> Self {
+    /// `uncompressed_bytes` is what one microbatch would weigh at a boundary without the bottleneck.
+    pub fn new(seed: u64, tally: &Tally, uncompressed_bytes: u64, loss: Option<Trained>) -> Self {
         let neurons = tally.by_uid().into_iter().map(NeuronReport::from).collect();
         Self {
             seed,
@@ -85,6 +104,9 @@ impl Report {
             epochs: tally.epochs,
             paid_epochs: tally.paid_epochs,
             windows: loss.as_ref().map_or(0, |trained| trained.windows),
+            bytes: Bytes {
+                activations: Traffic { raw: tally.sent.0.saturating_mul(uncompressed_bytes), wire: tally.sent.1 },
+            },
             tokens: tally.losses.values().map(|(_, bytes)| bytes).sum(),
             neurons,
             invariants: invariants(tally, loss.as_ref()),
@@ -185,6 +207,14 @@ impl Display for Report {
                 t.windows, self.tokens, t.first, t.last, t.unigram, t.bigram
             )?;
         }
+        let Traffic { raw, wire } = self.bytes.activations;
+        if wire > 0 {
+            let ratio = raw as f64 / wire as f64;
+            writeln!(
+                f,
+                "{wire} bytes of activations and their gradients between stages, {ratio:.1} times fewer than in whole f32"
+            )?;
+        }
         writeln!(
             f,
             "{:>4}  {:<14} {:>5} {:>6} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
@@ -258,7 +288,7 @@ mod tests {
     #[test]
     fn a_healthy_run_holds_and_each_fault_breaks_its_invariant() {
         let tally = healthy();
-        let report = Report::new(1, &tally, Some(trained()));
+        let report = Report::new(1, &tally, 10, Some(trained()));
         assert!(report.held(), "{report}");
         assert_eq!(report.paid_epochs, 1);
 
@@ -267,7 +297,7 @@ mod tests {
             for neuron in tally.neurons.values_mut().filter(|n| n.name == name) {
                 change(neuron);
             }
-            let report = Report::new(1, &tally, Some(trained()));
+            let report = Report::new(1, &tally, 10, Some(trained()));
             report.invariants.into_iter().filter(|i| !i.held).map(|i| i.name).collect::<Vec<_>>()
         };
         assert_eq!(broken(&|n| n.serving = false, "miner-00"), ["every neuron serves an axon"]);
@@ -284,15 +314,15 @@ mod tests {
         let mut tally = healthy();
         let by = *tally.neurons.keys().next().expect("a neuron");
         tally.on(&Event::Standing { by, window: 1, stage: 0, theta: Hash([9; 32]), blob: Hash([2; 32]) });
-        let split = broken(Report::new(1, &tally, Some(trained())));
+        let split = broken(Report::new(1, &tally, 10, Some(trained())));
         assert_eq!(split, ["replicas of a stage stand on the same weights"]);
         let dull = Trained { last: 3.6, ..trained() };
-        assert_eq!(broken(Report::new(1, &healthy(), Some(dull))), ["the swarm learned"]);
-        assert_eq!(broken(Report::new(1, &healthy(), None)), ["the swarm learned"]);
+        assert_eq!(broken(Report::new(1, &healthy(), 10, Some(dull))), ["the swarm learned"]);
+        assert_eq!(broken(Report::new(1, &healthy(), 10, None)), ["the swarm learned"]);
     }
 
     #[test]
     fn a_localnet_without_neurons_holds_nothing() {
-        assert!(!Report::new(1, &Tally::default(), None).held());
+        assert!(!Report::new(1, &Tally::default(), 10, None).held());
     }
 }

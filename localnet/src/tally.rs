@@ -72,6 +72,8 @@ pub struct Tally {
     pub states: BTreeMap<u32, BTreeMap<u16, States>>,
     /// Windows in which replicas of a stage stood on different weights.
     pub split: BTreeSet<u32>,
+    /// Tensors that went from stage to stage, and their bytes on the wire.
+    pub sent: (u64, u64),
     /// Loss sum and bytes of each window.
     pub losses: BTreeMap<u32, (f64, u64)>,
 }
@@ -153,6 +155,9 @@ impl Tally {
                 }
             }
             Event::PassSettled { by } => self.at(by, |n| n.passes += 1),
+            Event::Sent { tensors, bytes } => {
+                self.sent = (self.sent.0.saturating_add(*tensors), self.sent.1.saturating_add(*bytes));
+            }
             Event::Loss { window, nats, tokens } => {
                 let (sum, bytes) = self.losses.entry(*window).or_default();
                 *sum += nats * *tokens as f64;

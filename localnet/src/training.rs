@@ -31,6 +31,9 @@ const POSTS_PER_TEMPO: u32 = 31;
 /// Sequences in a microbatch.
 const BATCH: u32 = 8;
 
+/// Bytes of a value in an uncompressed tensor.
+const F32_BYTES: u64 = 4;
+
 /// Held-out tokens on which the final loss is measured.
 const HELD_OUT_TOKENS: usize = 65_536;
 
@@ -108,6 +111,11 @@ impl Training {
         };
         let plan = RunPlan::new(manifest, corpus).wrap_err("the run cannot be planned")?;
         Ok(Self { plan: Arc::new(plan), corpus: EngineCorpus::new(corpus)? })
+    }
+
+    /// Bytes of one microbatch's activations if they crossed a boundary whole, in f32.
+    pub fn uncompressed_bytes(&self) -> u64 {
+        self.plan.manifest().model.tokens_per_microbatch() * self.plan.model().d_model as u64 * F32_BYTES
     }
 
     /// Publishes the run as the subnet's owner.

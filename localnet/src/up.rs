@@ -161,7 +161,7 @@ async fn run(
         Some((window, states)) if window > 0 => Some(training.measure(home, window, &states)?),
         _ => None,
     };
-    Ok(Outcome { interrupted, report: Report::new(args.seed, &tally, trained) })
+    Ok(Outcome { interrupted, report: Report::new(args.seed, &tally, training.uncompressed_bytes(), trained) })
 }
 
 /// Counts what happens until the epochs wanted are paid (`false`) or the user ends the run (`true`).

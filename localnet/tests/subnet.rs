@@ -78,6 +78,10 @@ fn a_run_pays_and_the_chain_says_so_too() {
     assert!(report["windows"].as_u64().is_some_and(|windows| windows >= 4), "{report}");
     assert!(report["invariants"].as_array().expect("invariants").iter().all(|i| i["held"] == true), "{report}");
 
+    let sent = &report["bytes"]["activations"];
+    let (raw, wire) = (sent["raw"].as_u64().expect("raw"), sent["wire"].as_u64().expect("wire"));
+    assert!(wire > 0 && raw > 4 * wire, "a bottleneck of 8 out of 64 saves bytes on the wire: {raw} {wire}");
+
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     runtime.block_on(async {
         let (node, client, accounts) = reopen(state.path()).await;

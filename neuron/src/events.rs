@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::message::names::{Hash, RunId};
-use crate::net::{AxonAddr, PeerName, Refusal};
+use crate::net::{AxonAddr, NetCounts, PeerName, Refusal};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -169,6 +169,8 @@ pub enum Event {
         /// The name of the proof.
         evidence: Hash,
     },
+    /// What went over the network since the start; said once, when the neuron stops.
+    Counted(NetCounts),
     /// The neuron has stopped.
     Stopped,
 }

@@ -107,6 +107,7 @@ pub async fn run(config: NeuronConfig, stop: CancellationToken) -> Result<(), Ru
     if let Some(windows) = neuron.windows.take() {
         windows.shutdown().await;
     }
+    events.emit(Event::Counted(neuron.presence.net().counts()));
     neuron.presence.shutdown().await;
     events.emit(Event::Stopped);
     result

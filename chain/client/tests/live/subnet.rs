@@ -7,8 +7,8 @@ use keys::Keypair;
 
 use crate::{World, alice, key};
 
-/// Blocks between epochs: long enough to see a reveal refused as too early.
-const TEMPO_BLOCKS: u16 = 20;
+/// Blocks between epochs: long enough (five seconds) to see a reveal refused as too early on a busy machine.
+const TEMPO_BLOCKS: u16 = 100;
 
 struct Subnet {
     world: World,
