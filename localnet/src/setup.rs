@@ -12,8 +12,8 @@ pub const INITIAL_ISSUANCE: Rao = Rao(1_000_000 * Rao::PER_TAO);
 /// What a validator stakes on its hotkey.
 pub const VALIDATOR_STAKE: Rao = Rao(10_000 * Rao::PER_TAO);
 
-/// Stake below which a hotkey gets no validator permit. Above what a miner earns in a day of localnet blocks, so that
-/// earning does not turn miners into validators.
+/// Stake below which a hotkey gets no validator permit. With as many permits as there are validators it keeps miners,
+/// whose pay is stake too, from becoming validators within hours.
 const STAKE_THRESHOLD: Rao = Rao(5_000 * Rao::PER_TAO);
 
 /// What an account is given, by role: an owner pays the lock cost of a subnet, a validator its stake, everybody fees and
@@ -126,9 +126,6 @@ fn hyperparameters(netuid: Netuid, plan: SubnetPlan) -> Vec<Call> {
     vec![
         // Minutes, not hours, between two epochs.
         of_subnet("sudo_set_tempo", "tempo", plan.tempo.into()),
-        // Everybody registers within the first minute, at a price that stays where it starts.
-        of_subnet("sudo_set_max_registrations_per_block", "max_registrations_per_block", 16_u16.into()),
-        of_subnet("sudo_set_target_registrations_per_interval", "target_registrations_per_interval", 256_u16.into()),
         // Three validators cannot weigh 1,024 miners.
         of_subnet("sudo_set_min_allowed_weights", "min_allowed_weights", 1_u16.into()),
         of_subnet("sudo_set_weights_set_rate_limit", "weights_set_rate_limit", 0_u64.into()),

@@ -157,10 +157,12 @@ async fn run(
         tally.on(&event);
     }
     let interrupted = interrupted?;
-    let trained = match tally.last_common_state(args.stages) {
-        Some((window, states)) if window > 0 => Some(training.measure(home, window, &states)?),
-        _ => None,
-    };
+    // A model that cannot be measured costs its figures, not the summary; the invariant on learning then says so.
+    let trained =
+        tally.last_common_state(args.stages).filter(|(window, _)| *window > 0).and_then(|(window, states)| {
+            let measured = training.measure(home, window, &states);
+            measured.inspect_err(|error| tracing::error!("the model cannot be measured: {error:#}")).ok()
+        });
     Ok(Outcome { interrupted, report: Report::new(args.seed, &tally, training.uncompressed_bytes(), trained) })
 }
 
