@@ -88,15 +88,6 @@ pub enum Event {
         /// Bytes.
         tokens: u64,
     },
-    /// A validator asked a miner for a signature.
-    Asked {
-        /// The validator.
-        validator: AccountId,
-        /// The miner.
-        miner: AccountId,
-        /// Whether a good answer came in time.
-        answered: bool,
-    },
 }
 
 /// One neuron after an epoch, as the metagraph shows it.

@@ -191,7 +191,6 @@ fn translate(by: AccountId, event: NeuronEvent) -> Option<Event> {
             Some(Event::Sent { tensors: counts.tensors_out, bytes: counts.tensor_bytes_out })
         }
         NeuronEvent::Loss { window, nats, tokens } => Some(Event::Loss { window, nats, tokens }),
-        NeuronEvent::Asked { miner, is_answered } => Some(Event::Asked { validator: by, miner, answered: is_answered }),
         _ => None,
     }
 }

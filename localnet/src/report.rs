@@ -72,10 +72,6 @@ pub struct NeuronReport {
     pub stage: Option<u16>,
     /// Passes that came back to it.
     pub passes: u64,
-    /// Questions that validators put to it.
-    pub asked: u64,
-    /// Good answers in time.
-    pub answered: u64,
     /// Weight commits on chain.
     pub commits: usize,
     /// Weight reveals on chain.
@@ -132,8 +128,6 @@ impl From<&NeuronTally> for NeuronReport {
             emission_rao: n.emission_rao,
             stage: n.place.map(|(_, stage)| stage),
             passes: n.passes,
-            asked: n.asked,
-            answered: n.answered,
             commits: n.commits.len(),
             reveals: n.reveals.len(),
         }
@@ -161,7 +155,6 @@ fn invariants(tally: &Tally, loss: Option<&Trained>) -> Vec<Invariant> {
     let of = |role: Role| neurons.iter().copied().filter(move |n| n.role == role);
     vec![
         each("every neuron serves an axon", neurons.iter().copied(), |n| n.serving, "do not"),
-        each("every miner answered", of(Role::Miner), |n| n.answered > 0, "did not"),
         each("every validator holds a permit", of(Role::Validator), |n| n.validator_permit, "do not"),
         each("no miner holds a permit", of(Role::Miner), |n| !n.validator_permit, "do"),
         each(
@@ -217,18 +210,17 @@ impl Display for Report {
         }
         writeln!(
             f,
-            "{:>4}  {:<14} {:>5} {:>6} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
-            "uid", "name", "stage", "passes", "answers", "incentive", "dividends", "commits", "reveals", "earned"
+            "{:>4}  {:<14} {:>5} {:>6} {:>10} {:>10} {:>8} {:>8} {:>14}",
+            "uid", "name", "stage", "passes", "incentive", "dividends", "commits", "reveals", "earned"
         )?;
         for n in &self.neurons {
             writeln!(
                 f,
-                "{:>4}  {:<14} {:>5} {:>6} {:>9} {:>10} {:>10} {:>8} {:>8} {:>14}",
+                "{:>4}  {:<14} {:>5} {:>6} {:>10} {:>10} {:>8} {:>8} {:>14}",
                 n.uid,
                 n.name,
                 n.stage.map_or_else(|| "-".to_owned(), |stage| stage.to_string()),
                 n.passes,
-                format!("{}/{}", n.answered, n.asked),
                 n.incentive,
                 n.dividends,
                 n.commits,
@@ -260,7 +252,6 @@ mod tests {
         let mut tally = Tally::new(accounts.neurons().zip(0..));
         let validator = accounts.validators[0].hotkey_id();
         for miner in &accounts.miners {
-            tally.on(&Event::Asked { validator, miner: miner.hotkey_id(), answered: true });
             let by = miner.hotkey_id();
             tally.on(&Event::Standing { by, window: 1, stage: 0, theta: Hash([1; 32]), blob: Hash([2; 32]) });
             tally.on(&Event::PassSettled { by });
@@ -301,7 +292,6 @@ mod tests {
             report.invariants.into_iter().filter(|i| !i.held).map(|i| i.name).collect::<Vec<_>>()
         };
         assert_eq!(broken(&|n| n.serving = false, "miner-00"), ["every neuron serves an axon"]);
-        assert_eq!(broken(&|n| n.answered = 0, "miner-01"), ["every miner answered"]);
         assert_eq!(broken(&|n| n.validator_permit = true, "miner-01"), ["no miner holds a permit"]);
         assert_eq!(broken(&|n| n.incentive = 0, "miner-01"), ["every miner was paid"]);
         assert_eq!(broken(&|n| n.reveals.clear(), "validator-00"), ["every validator committed and revealed weights"]);

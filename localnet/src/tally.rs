@@ -31,10 +31,6 @@ pub struct NeuronTally {
     pub emission_rao: u64,
     /// Peers whose proof it holds.
     pub peers: BTreeSet<AccountId>,
-    /// Questions put to it, and good answers among them.
-    pub asked: u64,
-    /// Good answers in time.
-    pub answered: u64,
     /// Blocks of its weight commits.
     pub commits: Vec<u64>,
     /// Blocks of its weight reveals.
@@ -94,8 +90,6 @@ impl Tally {
                 dividends: 0,
                 emission_rao: 0,
                 peers: BTreeSet::new(),
-                asked: 0,
-                answered: 0,
                 commits: Vec::new(),
                 reveals: Vec::new(),
                 serving: false,
@@ -163,10 +157,6 @@ impl Tally {
                 *sum += nats * *tokens as f64;
                 *bytes += tokens;
             }
-            Event::Asked { miner, answered, .. } => self.at(miner, |n| {
-                n.asked += 1;
-                n.answered += u64::from(*answered);
-            }),
         }
     }
 

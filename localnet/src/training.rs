@@ -11,7 +11,8 @@ use engine::ngram::{bigram_entropy, unigram_entropy};
 use engine::{ModelConfig, OptimizerConfig, Schedule, WholeModel};
 use eyre::{Context, Result, eyre};
 use neuron::manifest::{
-    Arithmetic, Corpus, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, WindowSchedule, WorkRules,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
 use neuron::message::run::RunPost;
@@ -107,6 +108,7 @@ impl Training {
             beacon_key: Hash::of(&beacon.public_key),
             optimizer: serde_json::to_string(&optimizer(args, start))?,
             arithmetic: Arithmetic::Exact,
+            judging: JudgingRules::default(),
             retention_windows: 16,
         };
         let plan = RunPlan::new(manifest, corpus).wrap_err("the run cannot be planned")?;

@@ -78,10 +78,22 @@ fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
 }
 
 fn neurons(tally: &Tally) -> Table<'_> {
-    let columns =
-        ["uid", "name", "peers", "answers", "incentive", "dividends", "commits", "reveals", "stake", "earned"];
+    let columns = [
+        "uid",
+        "name",
+        "stage",
+        "window",
+        "passes",
+        "peers",
+        "incentive",
+        "dividends",
+        "commits",
+        "reveals",
+        "stake",
+        "earned",
+    ];
     let rows = tally.by_uid().into_iter().map(row);
-    let widths = [4, 14, 6, 7, 7, 6, 10, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
+    let widths = [4, 14, 6, 7, 7, 6, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
     Table::new(rows, widths)
         .header(Row::new(columns).style(Style::new().add_modifier(Modifier::BOLD)))
         .block(Block::bordered().title(" neurons "))
@@ -89,10 +101,8 @@ fn neurons(tally: &Tally) -> Table<'_> {
 
 fn row(neuron: &NeuronTally) -> Row<'_> {
     let share = |part: u16| if part == 0 { "-".to_owned() } else { format!("{:.3}", f64::from(part) / 65_535.0) };
-    let answers = if neuron.asked == 0 { "-".to_owned() } else { format!("{}/{}", neuron.answered, neuron.asked) };
     let colour = match neuron.role {
         Role::Validator => Color::Cyan,
-        _ if neuron.asked > neuron.answered + 1 => Color::Yellow,
         _ => Color::Reset,
     };
     Row::new([
@@ -102,7 +112,6 @@ fn row(neuron: &NeuronTally) -> Row<'_> {
         Cell::from(neuron.place.map_or_else(|| "-".to_owned(), |(window, _)| window.to_string())),
         Cell::from(if neuron.passes == 0 { "-".to_owned() } else { neuron.passes.to_string() }),
         Cell::from(neuron.peers.len().to_string()),
-        Cell::from(answers),
         Cell::from(share(neuron.incentive)),
         Cell::from(share(neuron.dividends)),
         Cell::from(neuron.commits.len().to_string()),

@@ -81,18 +81,6 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
-    /// A peer asked for a sign of life and got it.
-    PingAnswered {
-        /// Who asked.
-        asker: AccountId,
-    },
-    /// This neuron asked a miner for a sign of life.
-    Asked {
-        /// The miner.
-        miner: AccountId,
-        /// Whether a good answer came in time.
-        is_answered: bool,
-    },
     /// The neuron takes part in a run.
     RunJoined {
         /// Its name.
@@ -169,10 +157,79 @@ pub enum Event {
         /// The name of the proof.
         evidence: Hash,
     },
+    /// A miner proved to this validator what its machine can do, or failed to.
+    HardwareProved {
+        /// The miner.
+        miner: AccountId,
+        /// Multiplications per second, round trip included; nothing when no valid proof came.
+        measured_per_second: Option<u64>,
+        /// Why it failed; nothing when it holds.
+        fault: Option<String>,
+    },
+    /// This validator's audits of a window are closed.
+    Audited {
+        /// The window.
+        window: u32,
+        /// Microbatches that fell to it.
+        drawn: u32,
+        /// Those of them that it computed again.
+        recomputed: u32,
+        /// Every placed miner.
+        miners: Vec<MinerAudit>,
+    },
+    /// This validator ruled on a miner.
+    Ruled {
+        /// The miner.
+        miner: AccountId,
+        /// The window in which it happened.
+        window: u32,
+        /// What.
+        ruling: RulingKind,
+        /// The names of the evidence.
+        evidence: Vec<Hash>,
+    },
+    /// This validator assembled the model of a window and measured it on held-out bytes.
+    HeldOut {
+        /// The window at whose start the model stood so.
+        window: u32,
+        /// Nats per token.
+        nats: f64,
+        /// Tokens.
+        tokens: u64,
+    },
     /// What went over the network since the start; said once, when the neuron stops.
     Counted(NetCounts),
     /// The neuron has stopped.
     Stopped,
+}
+
+/// A miner's window, as a validator found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MinerAudit {
+    /// Its hotkey.
+    pub hotkey: AccountId,
+    /// Its stage.
+    pub stage: u16,
+    /// Passes that are paid.
+    pub passes: u32,
+    /// Microbatches in which a leaf of it was computed again and found true.
+    pub confirmed: u32,
+    /// Microbatches in which one was found false, and contradictions.
+    pub faults: u32,
+    /// How it stood, in the words of the audit's report.
+    pub standing: String,
+}
+
+/// What a validator ruled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RulingKind {
+    /// The window's pay is lost.
+    Void,
+    /// A leaf was false.
+    Strike,
+    /// All unpaid windows are lost, and no window is paid again.
+    Convicted,
 }
 
 /// Where a neuron's events go. Cheap to clone.

@@ -7,6 +7,7 @@
 //! command line, an environment or a constant elsewhere. Each field says what breaks if neurons differed on it.
 
 use bincode::{Decode, Encode};
+use engine::work_proof::{MAX_SIDE, MIN_SIDE, TILE};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -61,6 +62,8 @@ pub struct Manifest {
     pub optimizer: String,
     /// How closely recomputed work must match. Differing: validators convict each other's honest neurons.
     pub arithmetic: Arithmetic,
+    /// How work is checked and paid. Differing: validators weigh the same work differently, and consensus clips them.
+    pub judging: JudgingRules,
     /// Windows for which transfers, gradients and states are kept, so that audits and laggards find them. Shorter than
     /// audits take: silence everywhere. Also how far back a joiner looks for a committed state of its stage.
     pub retention_windows: u32,
@@ -200,6 +203,80 @@ pub enum Arithmetic {
     },
 }
 
+/// How validators check work, and what they pay for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+pub struct JudgingRules {
+    /// Of a thousand microbatches of a window, how many the validators together compute again. Lower: a cheat on a share
+    /// δ of its passes slips a window with (1−δ)^drawn.
+    pub audit_per_mille: u16,
+    /// At least so many, however small the window.
+    pub audit_floor: u32,
+    /// At most so many: bounds what a window costs the validators together.
+    pub audit_ceiling: u32,
+    /// Microbatches that each validator draws on top from the leaves of a miner that it holds a strike against.
+    pub suspect_draws: u32,
+    /// Blocks after the cut until a replica that has not shown its leaves is silent. Short: slow links are not paid.
+    pub answer_blocks: u32,
+    /// Blocks after the cut until a window's audits close. Longer than the retention: silence everywhere.
+    pub close_blocks: u32,
+    /// Windows that a score looks back on. Few: weights jump. Many: who stops working is paid on.
+    pub score_windows: u32,
+    /// Blocks from registration until a miner has its full score, growing evenly: what can be gained by cheating under a
+    /// new hotkey until it is caught has to stay below its burn and what the ramp withholds.
+    pub ramp_blocks: u32,
+    /// What every miner's machine has to show.
+    pub hardware: HardwareRules,
+}
+
+impl Default for JudgingRules {
+    /// For a small subnet whose neurons share a machine.
+    fn default() -> Self {
+        Self {
+            audit_per_mille: 250,
+            audit_floor: 3,
+            audit_ceiling: 64,
+            suspect_draws: 4,
+            answer_blocks: 12,
+            close_blocks: 40,
+            score_windows: 12,
+            ramp_blocks: 0,
+            hardware: HardwareRules::default(),
+        }
+    }
+}
+
+/// The proof of compute that every miner gives. Differing: validators admit different miners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
+pub struct HardwareRules {
+    /// Side of the matrices, whose cube is the number of multiplications. The time they take has to be well above the
+    /// round trip, or the network is measured.
+    pub side: u32,
+    /// Multiplications per second that a miner's machine has to do.
+    pub multiplications_per_second: u64,
+    /// Of a thousand, how much longer than that speed says a miner may take: noise of an honest machine.
+    pub slack_per_mille: u32,
+    /// What the network may take, there and back.
+    pub round_trip_ms: u32,
+    /// How long a miner has to open the drawn tiles.
+    pub open_ms: u32,
+    /// In how many of a thousand windows the whole fleet proves itself at the same moment.
+    pub fleet_per_mille: u16,
+}
+
+impl Default for HardwareRules {
+    /// Little enough for a score of neurons that prove themselves at the same moment on two cores.
+    fn default() -> Self {
+        Self {
+            side: 512,
+            multiplications_per_second: 20_000_000,
+            slack_per_mille: 500,
+            round_trip_ms: 500,
+            open_ms: 5_000,
+            fleet_per_mille: 0,
+        }
+    }
+}
+
 /// Why a manifest cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -219,6 +296,20 @@ pub enum ManifestError {
         /// The most it may be.
         max: u64,
     },
+    /// Audits would go on when what they need is gone.
+    #[error(
+        "audits close {close_blocks} blocks after the cut, but what they need is kept for {kept_blocks} blocks; lower \
+         judging.close_blocks or raise retention_windows"
+    )]
+    AuditsTooLong {
+        /// Blocks until audits close.
+        close_blocks: u32,
+        /// Blocks of the retention.
+        kept_blocks: u64,
+    },
+    /// A side that no product has.
+    #[error("`judging.hardware.side` is {0}, it must be a multiple of {TILE} from {MIN_SIDE} to {MAX_SIDE}")]
+    Side(u32),
     /// A text too long.
     #[error("`{field}` has {bytes} bytes, at most {MAX_ENGINE_TEXT_BYTES} are allowed")]
     TextTooLong {
@@ -306,6 +397,7 @@ impl Manifest {
             }
         }
         let (model, corpus, schedule, work) = (&self.model, &self.corpus, &self.schedule, &self.work);
+        let (judging, hardware) = (&self.judging, &self.judging.hardware);
         const DAY_MS: u64 = 24 * 60 * 60 * 1000;
         for (field, value, min, max) in [
             ("model.stages", u64::from(model.stages), 1, u64::from(MAX_STAGES)),
@@ -334,12 +426,39 @@ impl Manifest {
             ("posts.tempo_blocks", u64::from(self.posts.tempo_blocks), 1, 1 << 20),
             ("posts.posts_per_tempo", u64::from(self.posts.posts_per_tempo), 0, 1 << 16),
             ("retention_windows", u64::from(self.retention_windows), 2, 256),
+            ("judging.audit_per_mille", u64::from(judging.audit_per_mille), 0, 1000),
+            ("judging.audit_floor", u64::from(judging.audit_floor), 0, u64::from(judging.audit_ceiling)),
+            ("judging.audit_ceiling", u64::from(judging.audit_ceiling), 1, u64::from(MAX_MICROBATCHES)),
+            ("judging.suspect_draws", u64::from(judging.suspect_draws), 0, u64::from(MAX_MICROBATCHES)),
+            ("judging.answer_blocks", u64::from(judging.answer_blocks), 1, u64::from(judging.close_blocks)),
+            ("judging.close_blocks", u64::from(judging.close_blocks), 1, 1 << 20),
+            ("judging.score_windows", u64::from(judging.score_windows), 1, 256),
+            ("judging.ramp_blocks", u64::from(judging.ramp_blocks), 0, u64::from(u32::MAX)),
+            ("judging.hardware.multiplications_per_second", hardware.multiplications_per_second, 1, u64::MAX),
+            ("judging.hardware.slack_per_mille", u64::from(hardware.slack_per_mille), 0, 100_000),
+            ("judging.hardware.round_trip_ms", u64::from(hardware.round_trip_ms), 0, DAY_MS),
+            ("judging.hardware.open_ms", u64::from(hardware.open_ms), 1, DAY_MS),
+            ("judging.hardware.fleet_per_mille", u64::from(hardware.fleet_per_mille), 0, 1000),
         ] {
             in_range(field, value, min, max)?;
         }
         let attempts = schedule.work_blocks.div_ceil(work.succession_blocks);
         in_range("work_blocks / succession_blocks", u64::from(attempts), 1, u64::from(MAX_ATTEMPTS))?;
+        self.validate_judging()?;
         self.validate_posts()
+    }
+
+    fn validate_judging(&self) -> Result<(), ManifestError> {
+        let JudgingRules { hardware, close_blocks, .. } = self.judging;
+        let kept_blocks =
+            u64::from(self.retention_windows.saturating_sub(1)) * u64::from(self.schedule.length_blocks());
+        if u64::from(close_blocks) > kept_blocks {
+            return Err(ManifestError::AuditsTooLong { close_blocks, kept_blocks });
+        }
+        if !(MIN_SIDE..=MAX_SIDE).contains(&hardware.side) || !(hardware.side as usize).is_multiple_of(TILE) {
+            return Err(ManifestError::Side(hardware.side));
+        }
+        Ok(())
     }
 
     /// Two posts a window must fit the chain's budget: 31 posts in 360 blocks allow windows of 24 blocks and more.
@@ -398,6 +517,7 @@ pub(crate) mod tests {
             beacon_key: Hash([5; 32]),
             optimizer: "{}".to_owned(),
             arithmetic: Arithmetic::Exact,
+            judging: JudgingRules { close_blocks: 48, ..JudgingRules::default() },
             retention_windows: 4,
         }
     }
@@ -406,7 +526,7 @@ pub(crate) mod tests {
     fn golden() {
         assert_eq!(
             manifest().run_id().unwrap().to_string(),
-            "b42d1c9a8ff74a1d5e61b0a809714253126dcba22775cbca3fe1532ea0bac78d"
+            "a2c864747d9732b0d4cae8815fff594d65db43f07af6e4d29649f558fe77b4a6"
         );
     }
 
@@ -437,7 +557,7 @@ pub(crate) mod tests {
     #[test]
     fn every_zero_that_would_stall_a_run_is_refused() {
         type Spoil = fn(&mut Manifest);
-        let spoils: [(&str, Spoil); 12] = [
+        let spoils: [(&str, Spoil); 16] = [
             ("version", |m| m.version = 0),
             ("model.stages", |m| m.model.stages = 0),
             ("model.batch", |m| m.model.batch = 0),
@@ -449,6 +569,10 @@ pub(crate) mod tests {
             ("work.in_flight", |m| m.work.in_flight = 0),
             ("placement.movers_per_mille", |m| m.placement.movers_per_mille = 1001),
             ("retention_windows", |m| m.retention_windows = 1),
+            ("judging.close_blocks", |m| m.judging.close_blocks = 24 * 4),
+            ("judging.answer_blocks", |m| m.judging.answer_blocks = 0),
+            ("judging.hardware.side", |m| m.judging.hardware.side = 100),
+            ("judging.hardware.multiplications_per_second", |m| m.judging.hardware.multiplications_per_second = 0),
             ("optimizer", |m| m.optimizer = "x".repeat(MAX_ENGINE_TEXT_BYTES + 1)),
         ];
         for (field, spoil) in spoils {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keys::{AccountId, Keypair};
-use neuron::message::control::{ControlRequest, ControlResponse, Pong};
+use neuron::message::control::{ControlRequest, ControlResponse};
+use neuron::message::names::{Hash, RunId, WindowId};
 use neuron::message::signed::Network;
 use neuron::net::{
     self, AxonAddr, AxonProtocol, DialError, Members, NetCaps, NetConfig, NetEvent, NetHandle, PublishError, Refusal,
@@ -93,27 +94,30 @@ impl Neuron {
         self.until(|event| matches!(event, NetEvent::PeerLost { hotkey } if hotkey == peer).then_some(())).await;
     }
 
-    /// Answers the next ping, as of some block.
-    async fn answer_ping(&mut self) {
-        let (from, request, responder) = self
+    /// Answers the next request for leaves: it keeps none of that window, but as many as the window's number.
+    async fn answer_request(&mut self) {
+        let (request, responder) = self
             .until(|event| match event {
-                NetEvent::Request { from, request, responder } => Some((from, request, responder)),
+                NetEvent::Request { request, responder, .. } => Some((request, responder)),
                 _ => None,
             })
             .await;
-        let ControlRequest::Ping { nonce } = request else { panic!("{request:?}") };
-        let pong = Pong::answer(&self.key, &NETWORK, from, nonce, 1000).unwrap();
-        responder.respond(ControlResponse::Pong(pong)).await;
+        let ControlRequest::GetLeaves { window, hotkey, .. } = request else { panic!("{request:?}") };
+        assert_eq!(hotkey, self.id());
+        responder.respond(ControlResponse::Leaves { total: window.0, records: vec![] }).await;
     }
 }
 
-/// `from` pings `to`, and checks the evidence.
-async fn ping(from: &Neuron, to: &mut Neuron) {
-    let (nonce, id) = ([from.id().0[0]; 32], to.id());
-    let request = from.net.request(id, ControlRequest::Ping { nonce }, PATIENCE);
-    let (answer, ()) = tokio::join!(request, to.answer_ping());
-    let ControlResponse::Pong(pong) = answer.unwrap() else { panic!("no pong") };
-    pong.check(&NETWORK, id, from.id(), &nonce).unwrap();
+fn question(of: AccountId, window: u32) -> ControlRequest {
+    ControlRequest::GetLeaves { run: RunId(Hash([1; 32])), window: WindowId(window), hotkey: of, first: 0 }
+}
+
+/// `from` asks `to` something, and gets the answer to that.
+async fn ask(from: &Neuron, to: &mut Neuron) {
+    let window = u32::from(from.id().0[0]);
+    let request = from.net.request(to.id(), question(to.id(), window), PATIENCE);
+    let (answer, ()) = tokio::join!(request, to.answer_request());
+    assert_eq!(answer.unwrap(), ControlResponse::Leaves { total: window, records: vec![] });
 }
 
 #[tokio::test]
@@ -124,15 +128,15 @@ async fn three_neurons_prove_themselves_over_tcp_and_quic_and_answer_each_other(
     assert_eq!(a.net.dial(c.axon(AxonProtocol::Quic), c.id()).await.unwrap(), c.net.name());
     b.until_proven(a.id()).await;
     c.until_proven(a.id()).await;
-    ping(&a, &mut b).await;
-    ping(&b, &mut a).await;
-    ping(&a, &mut c).await;
-    ping(&c, &mut a).await;
+    ask(&a, &mut b).await;
+    ask(&b, &mut a).await;
+    ask(&a, &mut c).await;
+    ask(&c, &mut a).await;
     let mut expected = vec![b.id(), c.id()];
     expected.sort_unstable();
     assert_eq!(a.net.peers(), expected);
     // B and C have not met.
-    let stranger = b.net.request(c.id(), ControlRequest::Ping { nonce: [0; 32] }, PATIENCE).await;
+    let stranger = b.net.request(c.id(), question(c.id(), 0), PATIENCE).await;
     assert!(matches!(stranger, Err(RequestError::NotConnected(id)) if id == c.id()));
     for neuron in [a, b, c] {
         timeout(PATIENCE, neuron.net.shutdown()).await.unwrap();
@@ -147,8 +151,8 @@ async fn both_ends_may_dial_at_once() {
         tokio::join!(a.net.dial(b.axon(AxonProtocol::Tcp), b.id()), b.net.dial(a.axon(AxonProtocol::Tcp), a.id()));
     there.unwrap();
     back.unwrap();
-    ping(&a, &mut b).await;
-    ping(&b, &mut a).await;
+    ask(&a, &mut b).await;
+    ask(&b, &mut a).await;
 }
 
 #[tokio::test]
@@ -210,7 +214,7 @@ async fn a_false_axon_harms_nobody_but_its_owner() {
     for _ in 0..2 {
         let refused = a.net.dial(b.axon(AxonProtocol::Tcp), key("c").account_id()).await;
         assert!(matches!(refused, Err(DialError::Refused { refusal: Refusal::OtherHotkey, .. })), "{refused:?}");
-        ping(&a, &mut b).await;
+        ask(&a, &mut b).await;
     }
     assert_eq!((a.net.counts().refused, a.net.counts().lost), (0, 0));
 }
@@ -229,8 +233,8 @@ async fn a_neuron_that_crashed_and_came_back_is_believed_anew() {
     new.net.dial(a.axon(AxonProtocol::Quic), a.id()).await.unwrap();
     a.until_lost(new.id()).await;
     a.until_proven(new.id()).await;
-    ping(&a, &mut new).await;
-    ping(&new, &mut a).await;
+    ask(&a, &mut new).await;
+    ask(&new, &mut a).await;
 }
 
 #[tokio::test]
@@ -241,7 +245,7 @@ async fn a_neuron_that_restarts_proves_itself_again() {
         let mut b = chain.neuron("b", 2).await;
         a.net.dial(b.axon(protocol), b.id()).await.unwrap();
         a.until_proven(b.id()).await;
-        ping(&a, &mut b).await;
+        ask(&a, &mut b).await;
         b.net.shutdown().await;
         a.until_lost(b.id()).await;
         assert!(!a.net.is_connected(&b.id()));
@@ -261,7 +265,7 @@ async fn a_hotkey_under_a_new_peer_replaces_the_old_one() {
     a.until_lost(old.id()).await;
     a.until_proven(new.id()).await;
     old.until_lost(a.id()).await;
-    ping(&a, &mut new).await;
+    ask(&a, &mut new).await;
 }
 
 #[tokio::test]

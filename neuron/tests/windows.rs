@@ -15,7 +15,8 @@ use keys::Keypair;
 use narrows_node::{DevNode, DevNodeConfig};
 use neuron::events::{Event, EventSink};
 use neuron::manifest::{
-    Arithmetic, Corpus, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, WindowSchedule, WorkRules,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
 use neuron::message::run::RunPost;
@@ -150,6 +151,7 @@ impl World {
             beacon_key: Hash::of(&beacon.public_key),
             optimizer: serde_json::to_string(&OptimizerConfig::default()).unwrap(),
             arithmetic: Arithmetic::Exact,
+            judging: JudgingRules::default(),
             retention_windows: 4,
         }
     }

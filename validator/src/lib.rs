@@ -2,7 +2,6 @@
 //!
 //! | to do this | look at |
 //! |---|---|
-//! | see who answers | [`machine::reach`] |
 //! | audit a window, rule, score | [`machine::audit`], [`machine::verdict`], [`machine::score`] |
 //! | measure hardware | [`machine::admission`] |
 //! | check evidence again | [`evidence`] |

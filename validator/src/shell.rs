@@ -1,25 +1,17 @@
 //! A validator's shell: present in its subnet like any neuron, it asks miners, and carries out the steps of the weight setter.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chain::weights::{WeightVector, commit_hash, max_upscale_integers};
 use chain::{Block, Call, ChainError, EpochSchedule, Hyperparameters, Metagraph, SubmitError, Uid};
 use keys::AccountId;
 use neuron::events::{Event, EventSink};
-use neuron::message::control::{ControlRequest, ControlResponse};
-use neuron::message::signed::Network;
-use neuron::net::NetHandle;
 use neuron::shell::{Presence, PresenceConfig, PresenceError, PresenceEvent};
 use neuron::store::{BlobLimits, Shelf, Store, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::machine::reach::{Miner, Question, Reach};
 use crate::machine::weights::{SALT_WORDS, Schedule, Sealed, Step, WeightSetter, WeightState};
-
-/// How long a miner may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Most bytes of the weight setter's state: ten commits of 256 uids.
 const MAX_WEIGHT_STATE_BYTES: usize = 32 * 1024;
@@ -63,10 +55,8 @@ enum StepEnd {
 struct Validator {
     presence: Presence,
     events: EventSink,
-    reach: Reach,
     setter: WeightSetter,
     shelf: Shelf<WeightState, MAX_WEIGHT_STATE_BYTES>,
-    asks: JoinSet<(Question, bool)>,
     steps: JoinSet<StepEnd>,
     /// What the chain says about the epoch, read again when it ends or the metagraph changes.
     rules: Option<(Hyperparameters, EpochSchedule)>,
@@ -81,19 +71,9 @@ pub async fn run(config: ValidatorConfig, stop: CancellationToken) -> Result<(),
     let shelf = store.shelf("weights")?;
     let setter = WeightSetter::new(shelf.get(0, b"state")?.unwrap_or_default());
     let Some(presence) = stop.run_until_cancelled(Presence::start(config.presence)).await else { return Ok(()) };
-    let mut validator = Validator {
-        presence: presence?,
-        events,
-        reach: Reach::default(),
-        setter,
-        shelf,
-        asks: JoinSet::new(),
-        steps: JoinSet::new(),
-        rules: None,
-        _store: store,
-    };
+    let mut validator =
+        Validator { presence: presence?, events, setter, shelf, steps: JoinSet::new(), rules: None, _store: store };
     let ended = validator.serve(&stop).await;
-    validator.asks.shutdown().await;
     validator.steps.shutdown().await;
     validator.presence.shutdown().await;
     validator.events.emit(Event::Stopped);
@@ -115,12 +95,6 @@ impl Validator {
                     // Requests drop here unanswered: the responder then says that validators do not serve them.
                     PresenceEvent::Net(_) => {}
                 },
-                Some(Ok((question, is_answered))) = self.asks.join_next() => {
-                    if is_answered {
-                        self.reach.answered(question);
-                    }
-                    self.events.emit(Event::Asked { miner: question.hotkey, is_answered });
-                }
                 Some(Ok(end)) = self.steps.join_next() => self.on_step_end(end)?,
                 () = stop.cancelled() => return Ok(()),
             }
@@ -129,13 +103,6 @@ impl Validator {
 
     async fn on_block(&mut self, block: Block) -> Result<(), ValidatorError> {
         let metagraph = self.presence.metagraph().clone();
-        // Before the first epoch nobody holds a permit, and validators could not be told from miners.
-        let permitted = metagraph.by_hotkey(&self.hotkey()).is_some_and(|neuron| neuron.validator_permit);
-        let miners = if permitted { miners(&metagraph) } else { Vec::new() };
-        for question in self.reach.on_block(block.number.0, &miners) {
-            let (net, network, asker) = (self.presence.net().clone(), self.presence.network(), self.hotkey());
-            self.asks.spawn(async move { (question, ask(&net, &network, asker, question.hotkey).await) });
-        }
         if !self.steps.is_empty() {
             return Ok(());
         }
@@ -183,7 +150,7 @@ impl Validator {
             });
             return Ok(());
         }
-        let scores = self.reach.scores();
+        let scores: Vec<(u16, u64)> = Vec::new();
         let values = max_upscale_integers(&scores.iter().map(|(_, score)| *score).collect::<Vec<_>>());
         let weights: Vec<_> = scores.iter().zip(values).map(|((uid, _), value)| (*uid, value)).collect();
         // Nobody earned anything: the chain has no way to say so.
@@ -249,38 +216,6 @@ impl Validator {
 
 fn uids(uids: &[u16]) -> Vec<Uid> {
     uids.iter().copied().map(Uid).collect()
-}
-
-/// Who is asked: neurons that serve an axon and hold no validator permit.
-fn miners(metagraph: &Metagraph) -> Vec<Miner> {
-    let serving = metagraph.neurons.iter().filter(|n| !n.validator_permit && n.axon.is_some());
-    serving.map(|n| Miner { uid: n.uid.0, hotkey: n.hotkey }).collect()
-}
-
-/// Whether a miner signs a fresh nonce in time.
-async fn ask(net: &NetHandle, network: &Network, asker: AccountId, miner: AccountId) -> bool {
-    let mut nonce = [0; 32];
-    if getrandom::fill(&mut nonce).is_err() {
-        return false;
-    }
-    let response = net.request(miner, ControlRequest::Ping { nonce }, ANSWER_LIMIT).await;
-    match response {
-        Ok(ControlResponse::Pong(pong)) => match pong.check(network, miner, asker, &nonce) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(%miner, %error, "a false answer");
-                false
-            }
-        },
-        Ok(other) => {
-            tracing::debug!(%miner, ?other, "no answer");
-            false
-        }
-        Err(error) => {
-            tracing::debug!(%miner, %error, "no answer");
-            false
-        }
-    }
 }
 
 fn salt() -> Result<[u16; SALT_WORDS], ValidatorError> {

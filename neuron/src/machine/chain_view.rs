@@ -30,9 +30,10 @@ enum Question {
 /// First posts in time of a window, decoded.
 type Posts<T> = BTreeMap<WindowId, Vec<(AccountId, T)>>;
 
-/// See the module.
+/// What one neuron knows of the chain, and has asked it. See the module's source for what is kept; miners and validators
+/// keep the same, so that they place, own and date alike.
 #[derive(Clone, Debug)]
-pub(crate) struct ChainView {
+pub struct ChainView {
     clock: BlockClock,
     run: RunId,
     head: Option<BlockNumber>,
@@ -45,7 +46,8 @@ pub(crate) struct ChainView {
 }
 
 impl ChainView {
-    pub(crate) fn new(manifest: &Manifest, run: RunId) -> Self {
+    /// Knows nothing yet.
+    pub fn new(manifest: &Manifest, run: RunId) -> Self {
         Self {
             clock: BlockClock::new(manifest),
             run,
@@ -59,41 +61,47 @@ impl ChainView {
         }
     }
 
-    pub(crate) fn clock(&self) -> &BlockClock {
+    /// Windows and blocks of the run.
+    pub fn clock(&self) -> &BlockClock {
         &self.clock
     }
 
-    pub(crate) fn head(&self) -> Option<BlockNumber> {
+    /// The newest finalized block.
+    pub fn head(&self) -> Option<BlockNumber> {
         self.head
     }
 
-    pub(crate) fn position(&self) -> Option<Position> {
+    /// Where in the run the head lies; `None` before it starts.
+    pub fn position(&self) -> Option<Position> {
         self.clock.at(self.head?)
     }
 
     /// Whether a block is finalized, as far as we know.
-    pub(crate) fn has_passed(&self, block: BlockNumber) -> bool {
+    pub fn has_passed(&self, block: BlockNumber) -> bool {
         self.head.is_some_and(|head| head >= block)
     }
 
     /// A block was finalized; an older one than known is not news.
-    pub(crate) fn on_block(&mut self, block: BlockNumber) {
+    pub fn on_block(&mut self, block: BlockNumber) {
         self.head = self.head.max(Some(block));
     }
 
-    pub(crate) fn on_members(&mut self, window: WindowId, members: Vec<Member>) {
+    /// Members at a window's anchor block, as asked for.
+    pub fn on_members(&mut self, window: WindowId, members: Vec<Member>) {
         if self.asked.remove(&Question::Members(window)).is_some() && members.len() <= MAX_MEMBERS {
             self.members.insert(window, members);
         }
     }
 
-    pub(crate) fn on_beacon(&mut self, slot: BeaconSlot, beacon: Beacon) {
+    /// The beacon of a slot, as asked for.
+    pub fn on_beacon(&mut self, slot: BeaconSlot, beacon: Beacon) {
         if self.asked.remove(&Question::Beacon(slot)).is_some() {
             self.beacons.insert(slot, beacon);
         }
     }
 
-    pub(crate) fn on_posts(&mut self, window: WindowId, kind: PostKind, posts: &[Post]) {
+    /// Posts of a window, as asked for.
+    pub fn on_posts(&mut self, window: WindowId, kind: PostKind, posts: &[Post]) {
         if self.asked.remove(&Question::Posts(window, kind)).is_none() {
             return;
         }
@@ -131,7 +139,7 @@ impl ChainView {
     }
 
     /// The beacon of a slot, asked for if its block has passed.
-    pub(crate) fn beacon(&mut self, slot: BeaconSlot, out: &mut Vec<Action>) -> Option<Beacon> {
+    pub fn beacon(&mut self, slot: BeaconSlot, out: &mut Vec<Action>) -> Option<Beacon> {
         if let Some(beacon) = self.beacons.get(&slot) {
             return Some(*beacon);
         }
@@ -143,12 +151,7 @@ impl ChainView {
     }
 
     /// The placement of a window, once its members and its epoch's beacon are known.
-    pub(crate) fn placement(
-        &mut self,
-        manifest: &Manifest,
-        window: WindowId,
-        out: &mut Vec<Action>,
-    ) -> Option<&Placement> {
+    pub fn placement(&mut self, manifest: &Manifest, window: WindowId, out: &mut Vec<Action>) -> Option<&Placement> {
         if !self.placements.contains_key(&window) {
             let epoch = epoch_start(window, manifest.placement.epoch_windows);
             let beacon = self.beacon(work_slot(epoch), out);
@@ -163,8 +166,13 @@ impl ChainView {
         self.placements.get(&window)
     }
 
+    /// The members at a window's anchor block, once its placement is known.
+    pub fn members(&self, window: WindowId) -> Option<&[Member]> {
+        self.members.get(&window).map(Vec::as_slice)
+    }
+
     /// A window's commits, once its cut has passed.
-    pub(crate) fn commits(&mut self, window: WindowId, out: &mut Vec<Action>) -> Option<&[(AccountId, CommitPost)]> {
+    pub fn commits(&mut self, window: WindowId, out: &mut Vec<Action>) -> Option<&[(AccountId, CommitPost)]> {
         if !self.commits.contains_key(&window) {
             self.ask_posts(window, PostKind::Commits, out);
         }
@@ -172,7 +180,7 @@ impl ChainView {
     }
 
     /// A window's bitmaps, once its set block has passed.
-    pub(crate) fn bitmaps(&mut self, window: WindowId, out: &mut Vec<Action>) -> Option<&[(AccountId, BitmapPost)]> {
+    pub fn bitmaps(&mut self, window: WindowId, out: &mut Vec<Action>) -> Option<&[(AccountId, BitmapPost)]> {
         if !self.bitmaps.contains_key(&window) {
             self.ask_posts(window, PostKind::Bitmaps, out);
         }
@@ -187,7 +195,7 @@ impl ChainView {
     }
 
     /// Drops what belongs to windows before `oldest`. Beacons stay for a placement epoch longer.
-    pub(crate) fn forget(&mut self, oldest: WindowId, epoch_windows: u32) {
+    pub fn forget(&mut self, oldest: WindowId, epoch_windows: u32) {
         let oldest_slot = BeaconSlot(oldest.0.saturating_sub(epoch_windows));
         self.beacons.retain(|slot, _| *slot >= oldest_slot);
         self.members.retain(|window, _| *window >= oldest);

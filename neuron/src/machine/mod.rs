@@ -72,7 +72,6 @@ use thiserror::Error;
 
 use self::advance::Pending;
 use self::blobs::Blobs;
-use self::chain_view::ChainView;
 use self::work::{Work, WorkPlan};
 use crate::manifest::{Manifest, ManifestError};
 use crate::message::commit::{Commitment, Upload};
@@ -80,6 +79,7 @@ use crate::message::names::{BlockNumber, Hash, Millis, RunId, StageId, WindowId}
 use crate::message::transfer::{Refusal, RefusalReason, Signed, Transfer};
 
 pub use self::catch_up::Standing;
+pub use self::chain_view::ChainView;
 pub use self::custody::{Equivocation, LeafTree, Ledger, contradict, verify_leaf};
 pub use self::draw::{owners, ranking};
 pub use self::event::{

@@ -1,20 +1,21 @@
 //! Requests between proven neurons that fit in one small message, over `/narrows/control/1`.
 
 use bincode::{Decode, Encode};
-use keys::{AccountId, Keypair, Signature};
+use keys::AccountId;
 
-use crate::message::signed::{self, Domain, Network};
+use crate::message::hardware::{ComputeChallenge, TileOpening};
+use crate::message::leaf::LeafRecord;
+use crate::message::names::{Hash, RunId, WindowId};
 use crate::message::transfer::{Progress, Reply};
-use crate::wire::WireError;
 
 /// Most bytes of a [`ControlRequest`] on the wire.
 pub const MAX_CONTROL_REQUEST_BYTES: usize = 64 * 1024;
 /// Most bytes of a blob that one answer carries.
 pub const MAX_BLOB_PIECE_BYTES: usize = 1024 * 1024;
+/// Most leaves that one answer carries.
+pub const MAX_LEAVES_PER_PAGE: usize = 256;
 /// Most bytes of a [`ControlResponse`] on the wire: the largest piece of a blob, and what is written around it.
 pub const MAX_CONTROL_RESPONSE_BYTES: usize = MAX_BLOB_PIECE_BYTES + 1024;
-
-const PONG: Domain = Domain("pong/1");
 
 /// What one neuron asks of another.
 ///
@@ -22,11 +23,6 @@ const PONG: Domain = Domain("pong/1");
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[non_exhaustive]
 pub enum ControlRequest {
-    /// "Are you there?" The answer is a signed [`Pong`].
-    Ping {
-        /// Fresh randomness, so that an old answer does not do.
-        nonce: [u8; 32],
-    },
     /// A piece of what is stored under a BLAKE3 hash: weights, a manifest, evidence. The answer is a `Blob`.
     ///
     /// The asker checks the whole against the hash when it has all pieces.
@@ -42,14 +38,39 @@ pub enum ControlRequest {
     Reply(Reply),
     /// How far the asker is with a microbatch. The answer is `Noted`.
     Progress(Progress),
+    /// A page of the leaves of a replica's window, in the order of their tree. The answer is `Leaves`.
+    ///
+    /// The asker checks the whole list against the root that the replica committed to, so anybody may give it.
+    GetLeaves {
+        /// The run.
+        run: RunId,
+        /// The window.
+        window: WindowId,
+        /// Whose leaves.
+        hotkey: AccountId,
+        /// Place of the page's first leaf.
+        first: u32,
+    },
+    /// The asker holds evidence of a fault under this name, and gives it as a blob. The answer is `Noted`.
+    Evidence {
+        /// BLAKE3 of the evidence.
+        name: Hash,
+    },
+    /// "Multiply these matrices." The answer, when the work is done, is `ProductRoot`.
+    ProveCompute(ComputeChallenge),
+    /// "Open these tiles of the product that you committed to." The answer is `Tiles`.
+    OpenTiles {
+        /// Of which challenge.
+        nonce: [u8; 32],
+        /// The tiles, at most [`MAX_OPENED_TILES`](super::hardware::MAX_OPENED_TILES).
+        tiles: Vec<u32>,
+    },
 }
 
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[non_exhaustive]
 pub enum ControlResponse {
-    /// To `Ping`.
-    Pong(Pong),
     /// To `GetBlob`.
     Blob {
         /// Length of the whole blob.
@@ -61,6 +82,17 @@ pub enum ControlResponse {
     Refused(ControlRefusal),
     /// To what needs no answer.
     Noted,
+    /// To `GetLeaves`.
+    Leaves {
+        /// Leaves in the whole list.
+        total: u32,
+        /// The page, of at most [`MAX_LEAVES_PER_PAGE`]; no more than that are left at the end of the list.
+        records: Vec<LeafRecord>,
+    },
+    /// To `ProveCompute`: the Merkle root over the product's tiles.
+    ProductRoot(Hash),
+    /// To `OpenTiles`, in the order asked for.
+    Tiles(Vec<TileOpening>),
 }
 
 /// Why a request is not answered with what it asks for.
@@ -81,108 +113,42 @@ pub enum ControlRefusal {
     Unsupported,
 }
 
-/// A neuron's signed sign of life. It names who asked and answers a fresh nonce, so the asker can show it to others.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Pong {
-    /// Who answers.
-    pub hotkey: AccountId,
-    /// Who asked.
-    pub asker: AccountId,
-    /// The question's nonce.
-    pub nonce: [u8; 32],
-    /// The newest finalized block that the answerer knows: shows how far it lags.
-    pub block: u64,
-    /// The answerer's signature over the fields above.
-    pub signature: Signature,
-}
-
-/// Why a [`Pong`] is no evidence.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PongError {
-    /// It speaks for somebody else.
-    #[error("the answer is from {found}, {expected} was asked")]
-    OtherHotkey {
-        /// Who was asked.
-        expected: AccountId,
-        /// Who the answer says it is from.
-        found: AccountId,
-    },
-    /// It answers another question.
-    #[error("the answer of {0} is to another question: its nonce or its asker differ")]
-    OtherQuestion(AccountId),
-    /// The signature does not hold.
-    #[error("the answer of {0} carries a signature that does not hold")]
-    BadSignature(AccountId),
-}
-
-impl Pong {
-    /// Answers `asker`.
-    pub fn answer(
-        hotkey: &Keypair,
-        network: &Network,
-        asker: AccountId,
-        nonce: [u8; 32],
-        block: u64,
-    ) -> Result<Self, WireError> {
-        let signature = signed::sign(hotkey, network, PONG, &(hotkey.account_id(), asker, nonce, block))?;
-        Ok(Self { hotkey: hotkey.account_id(), asker, nonce, block, signature })
-    }
-
-    /// Checks that `expected` answered exactly this question of `asker`.
-    pub fn check(
-        &self,
-        network: &Network,
-        expected: AccountId,
-        asker: AccountId,
-        nonce: &[u8; 32],
-    ) -> Result<(), PongError> {
-        if self.hotkey != expected {
-            return Err(PongError::OtherHotkey { expected, found: self.hotkey });
-        }
-        if self.asker != asker || self.nonce != *nonce {
-            return Err(PongError::OtherQuestion(expected));
-        }
-        let fields = (self.hotkey, self.asker, self.nonce, self.block);
-        if !signed::is_signed_by(&expected, network, PONG, &fields, &self.signature) {
-            return Err(PongError::BadSignature(expected));
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::names::{Hash, WindowId};
+    use crate::message::hardware::MAX_OPENED_TILES;
+    use crate::message::leaf::MAX_LEAF_RECORD_BYTES;
+    use crate::message::names::Beacon;
     use crate::message::transfer::{PassId, Receipt, Signed};
     use crate::wire;
+    use engine::work_proof::TILE;
+    use keys::Signature;
 
-    const NETWORK: Network = Network { genesis: [1; 32], netuid: 2 };
+    fn record() -> LeafRecord {
+        crate::message::leaf::tests::record()
+    }
 
-    fn alice() -> Keypair {
-        Keypair::from_uri("//Alice").unwrap()
+    fn tile() -> TileOpening {
+        TileOpening { index: 1, entries: vec![-2; 3], leaves: 4, siblings: vec![Hash([5; 32])] }
     }
 
     #[test]
-    fn a_pong_is_evidence_for_one_question_only() {
-        let asker = AccountId([9; 32]);
-        let pong = Pong::answer(&alice(), &NETWORK, asker, [5; 32], 77).unwrap();
-        let alice = alice().account_id();
-        assert_eq!(pong.check(&NETWORK, alice, asker, &[5; 32]), Ok(()));
-        assert_eq!(pong.check(&NETWORK, alice, asker, &[6; 32]), Err(PongError::OtherQuestion(alice)));
-        assert_eq!(pong.check(&NETWORK, alice, AccountId([8; 32]), &[5; 32]), Err(PongError::OtherQuestion(alice)));
-        let bob = AccountId([3; 32]);
-        let other = PongError::OtherHotkey { expected: bob, found: alice };
-        assert_eq!(pong.check(&NETWORK, bob, asker, &[5; 32]), Err(other));
-        let later = Pong { block: 78, ..pong };
-        assert_eq!(later.check(&NETWORK, alice, asker, &[5; 32]), Err(PongError::BadSignature(alice)));
+    fn the_largest_answers_fit_their_limit() {
+        let leaves = vec![record(); MAX_LEAVES_PER_PAGE];
+        let tile = TileOpening { entries: vec![i32::MIN; TILE * TILE], siblings: vec![Hash([5; 32]); 32], ..tile() };
+        for answer in [
+            ControlResponse::Leaves { total: u32::MAX, records: leaves },
+            ControlResponse::Tiles(vec![tile; MAX_OPENED_TILES]),
+        ] {
+            let bytes = wire::encode::<_, MAX_CONTROL_RESPONSE_BYTES>(&answer).unwrap();
+            assert_eq!(wire::decode::<ControlResponse, MAX_CONTROL_RESPONSE_BYTES>(&bytes).unwrap(), answer);
+        }
+        const { assert!(MAX_LEAVES_PER_PAGE * MAX_LEAF_RECORD_BYTES < MAX_CONTROL_RESPONSE_BYTES) };
     }
 
     #[test]
     fn golden() {
         let requests = vec![
-            ControlRequest::Ping { nonce: [5; 32] },
             ControlRequest::GetBlob { hash: [6; 32], offset_bytes: 7, len_bytes: 8 },
             ControlRequest::Reply(Reply::Receipt(Signed {
                 statement: Receipt { transfer: Hash([1; 32]), by: AccountId([2; 32]), credits: 3 },
@@ -193,29 +159,34 @@ mod tests {
                 pass: PassId { microbatch: 2, attempt: 3 },
                 settled: true,
             }),
+            ControlRequest::GetLeaves {
+                run: RunId(Hash([1; 32])),
+                window: WindowId(2),
+                hotkey: AccountId([3; 32]),
+                first: 4,
+            },
+            ControlRequest::Evidence { name: Hash([5; 32]) },
+            ControlRequest::ProveCompute(ComputeChallenge { side: 6, nonce: [7; 32], beacon: Beacon([8; 32]) }),
+            ControlRequest::OpenTiles { nonce: [9; 32], tiles: vec![10, 11] },
         ];
         assert_eq!(
             wire::golden_hash(&requests).unwrap(),
-            "3f4afa440603495073258a3a53c482c213ee72b689e82b1b78ea8c1d4f367aed"
+            "aff1d259785d8e98aacd1fef947dea7a37c0ef26aa1d425c86825f8dd42c40b0"
         );
         let responses = vec![
-            ControlResponse::Pong(Pong {
-                hotkey: AccountId([1; 32]),
-                asker: AccountId([2; 32]),
-                nonce: [3; 32],
-                block: 4,
-                signature: Signature::Sr25519([5; 64]),
-            }),
             ControlResponse::Blob { total_bytes: 9, bytes: vec![1, 2, 3] },
             ControlResponse::Refused(ControlRefusal::Busy),
             ControlResponse::Refused(ControlRefusal::NotFound),
             ControlResponse::Refused(ControlRefusal::OutOfRange),
             ControlResponse::Refused(ControlRefusal::Unsupported),
             ControlResponse::Noted,
+            ControlResponse::Leaves { total: 4, records: vec![record()] },
+            ControlResponse::ProductRoot(Hash([5; 32])),
+            ControlResponse::Tiles(vec![tile()]),
         ];
         assert_eq!(
             wire::golden_hash(&responses).unwrap(),
-            "882d1e6a3827488690bf1c0a47b3085309faa56cefd08a3ef7705967e0f71298"
+            "05cf7f1fcd459b61982c2fa289ac4a86a10aec18f4ec51477ed9ee19eb4e2fd0"
         );
     }
 }

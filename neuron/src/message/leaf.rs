@@ -56,14 +56,14 @@ pub struct LeafRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use keys::{AccountId, Signature};
 
     use super::*;
     use crate::message::transfer::tests::transfer;
     use crate::wire;
 
-    fn record() -> LeafRecord {
+    pub(crate) fn record() -> LeafRecord {
         let transfer = transfer();
         let signed = Signed { statement: transfer, signature: Signature::Sr25519([11; 64]) };
         let receipt = Receipt { transfer: transfer.id(), by: AccountId([2; 32]), credits: 3 };

@@ -5,6 +5,8 @@
 
 pub mod commit;
 pub mod control;
+pub mod conviction;
+pub mod hardware;
 pub mod leaf;
 pub mod merge;
 pub mod names;

@@ -17,6 +17,7 @@ use super::handshake::{Hello, HelloReply};
 use super::transport::{CONTROL, ControlCodec, HANDSHAKE, HandshakeCodec, TENSOR};
 use super::*;
 use crate::message::control::{ControlRequest, ControlResponse};
+use crate::message::names::Hash;
 
 const NETWORK: Network = Network { genesis: [7; 32], netuid: 3 };
 const NOW_BLOCK: u64 = 1000;
@@ -131,7 +132,7 @@ impl Hostile {
     /// Asks for a sign of life, and returns why there was none; panics if there was.
     async fn ping(&mut self) -> OutboundFailure {
         let victim = self.victim;
-        self.swarm.behaviour_mut().control.send_request(&victim, ControlRequest::Ping { nonce: [0; 32] });
+        self.swarm.behaviour_mut().control.send_request(&victim, ControlRequest::Evidence { name: Hash::ZERO });
         self.until(|event| match event {
             SwarmEvent::Behaviour(HostileBehaviourEvent::Control(event)) => match event {
                 request_response::Event::OutboundFailure { error, .. } => Some(error),
@@ -304,7 +305,7 @@ async fn answers_reach_a_raw_peer_only_once_it_is_proven() {
     let mut victim = victim(NetCaps::default()).await;
     let mut hostile = proven(&mut victim).await;
     let peer = hostile.victim;
-    hostile.swarm.behaviour_mut().control.send_request(&peer, ControlRequest::Ping { nonce: [0; 32] });
+    hostile.swarm.behaviour_mut().control.send_request(&peer, ControlRequest::Evidence { name: Hash::ZERO });
     let answer = async {
         loop {
             if let NetEvent::Request { from, responder, .. } = victim.events.recv().await.unwrap() {

@@ -2,35 +2,13 @@
 
 use std::sync::Arc;
 
-use keys::AccountId;
-
-use super::presence::Presence;
-use crate::events::{Event, EventSink};
-use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_BLOB_PIECE_BYTES, Pong};
+use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_BLOB_PIECE_BYTES};
 use crate::net::Responder;
 use crate::store::Store;
 
 /// Answers one request.
-pub(super) async fn answer(
-    presence: &Presence,
-    store: &Arc<Store>,
-    events: &EventSink,
-    from: AccountId,
-    request: ControlRequest,
-    responder: Responder,
-) {
+pub(super) fn answer(store: &Arc<Store>, request: ControlRequest, responder: Responder) {
     match request {
-        ControlRequest::Ping { nonce } => {
-            match Pong::answer(presence.hotkey(), &presence.network(), from, nonce, presence.block()) {
-                Ok(pong) => {
-                    responder.respond(ControlResponse::Pong(pong)).await;
-                    events.emit(Event::PingAnswered { asker: from });
-                }
-                Err(error) => tracing::error!(%error, "a sign of life does not fit its limit"),
-            }
-        }
-        // Only who takes part in a run takes these; dropped, the asker is told so.
-        ControlRequest::Reply(_) | ControlRequest::Progress(_) => {}
         ControlRequest::GetBlob { hash, offset_bytes, len_bytes } => {
             let store = store.clone();
             // Disks are slow; the neuron goes on. How many run at once is limited by the requests that peers may have open.
@@ -52,5 +30,7 @@ pub(super) async fn answer(
                 responder.respond(response).await;
             });
         }
+        // Others are for those who take part in a run, or judge one; dropped, the asker is told so.
+        _ => {}
     }
 }

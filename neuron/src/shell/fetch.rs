@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::StageIndex;
 use engine::codec::{GradientCodec, WeightCodec};
+use engine::{StageIndex, Weights};
 use keys::AccountId;
 use tokio::task::spawn_blocking;
 
 use crate::machine::Blob;
-use crate::message::commit::MAX_COMMITMENT_BYTES;
+use crate::message::commit::{MAX_COMMITMENT_BYTES, StageState};
 use crate::message::control::{ControlRequest, ControlResponse, MAX_BLOB_PIECE_BYTES};
 use crate::message::names::{Hash, StageId};
 use crate::net::NetHandle;
@@ -39,7 +39,9 @@ fn fits(plan: &RunPlan, blob: Blob, bytes: &[u8]) -> bool {
 }
 
 /// The blob, stored; `None` when nobody had it or it does not fit.
-pub(super) async fn fetch(
+///
+/// Peers are asked one after the other; `blob` bounds the length and says what the bytes have to be.
+pub async fn fetch(
     net: &NetHandle,
     store: &Arc<Store>,
     plan: &Arc<RunPlan>,
@@ -62,6 +64,32 @@ pub(super) async fn fetch(
         // Whoever gave it, under this hash it will not get better.
         let bytes = checked(bytes).await?;
         return keep(store, bytes).await;
+    }
+    None
+}
+
+/// The weights of a stage's state, straight from whichever peer gives them, checked against their name and not stored;
+/// `None` when nobody gave them.
+pub async fn weights(
+    net: &NetHandle,
+    plan: &Arc<RunPlan>,
+    stage: StageId,
+    state: StageState,
+    from: &[AccountId],
+) -> Option<Weights> {
+    for peer in from {
+        let Some(bytes) = ask(net, peer, state.blob, limit_bytes(plan, Blob::State(stage))).await else { continue };
+        let plan = plan.clone();
+        let decoded =
+            spawn_blocking(move || match WeightCodec::F32.decode_snapshot(plan.model(), StageIndex(stage.0), &bytes) {
+                Ok((weights, _)) => (Hash::from(weights.hash()) == state.theta).then_some(weights),
+                Err(error) => {
+                    tracing::warn!(stage = stage.0, %error, "a state is not what its name promises");
+                    None
+                }
+            });
+        // Under this name it will not get better, whoever gives it.
+        return decoded.await.ok().flatten();
     }
     None
 }
@@ -93,7 +121,7 @@ pub(super) async fn keep(store: &Arc<Store>, bytes: Vec<u8>) -> Option<Vec<u8>> 
 }
 
 /// Asks one peer for all pieces, and checks the whole against its name.
-pub(super) async fn ask(net: &NetHandle, peer: &AccountId, hash: Hash, limit_bytes: usize) -> Option<Vec<u8>> {
+pub async fn ask(net: &NetHandle, peer: &AccountId, hash: Hash, limit_bytes: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     loop {
         let request = ControlRequest::GetBlob {

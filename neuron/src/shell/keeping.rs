@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::machine::{MAX_STATE_BYTES, Persisted};
+use crate::manifest::{MAX_ATTEMPTS, MAX_MICROBATCHES};
 use crate::message::leaf::{LeafRecord, MAX_LEAF_RECORD_BYTES};
 use crate::message::names::{Hash, RunId, WindowId};
 use crate::store::{Shelf, Store, StoreError};
@@ -16,6 +17,9 @@ const MAX_STATE_ENTRY_BYTES: usize = MAX_STATE_BYTES + 16;
 const MAX_KEPT_WINDOWS: u64 = 260;
 /// Most blobs of one window: a commitment, a gradient and a state for each of many replicas.
 const MAX_BLOBS_PER_WINDOW: usize = 16 * 1024;
+
+/// Most leaves of one window: every attempt at every microbatch.
+const MAX_LEAVES_PER_WINDOW: usize = MAX_MICROBATCHES as usize * MAX_ATTEMPTS as usize;
 
 /// See the module.
 pub(super) struct Keeping {
@@ -63,6 +67,22 @@ impl Keeping {
             self.leaves.put(u64::from(window.0), &(index as u64).to_be_bytes(), record)?;
         }
         Ok(())
+    }
+
+    /// How many leaves are kept of a window, and those from `first` on, at most `limit`; `None` when there are none.
+    pub(super) fn leaf_page(
+        &self,
+        window: WindowId,
+        first: u32,
+        limit: usize,
+    ) -> Result<Option<(u32, Vec<LeafRecord>)>, StoreError> {
+        let kept = self.leaves.at(u64::from(window.0), MAX_LEAVES_PER_WINDOW)?;
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let total = u32::try_from(kept.len()).unwrap_or(u32::MAX);
+        let records = kept.into_iter().map(|(_, record)| record);
+        Ok(Some((total, records.skip(first as usize).take(limit).collect())))
     }
 
     /// Notes that a blob is of use in a window.

@@ -2,7 +2,7 @@
 
 mod answers;
 mod dialer;
-mod fetch;
+pub mod fetch;
 mod follow;
 mod identity;
 mod keeping;
@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 pub use identity::{IdentityError, load_or_create as load_or_create_identity};
 pub use presence::{Presence, PresenceConfig, PresenceError, PresenceEvent};
 pub use reads::{PostBook, ReadError, beacon, members, members_at};
-pub use source::{RunSource, SourceError, posted_run};
+pub use source::{RunSource, SourceError, find as find_run, posted_run};
 
-use self::windows::Windows;
+use self::windows::{LeafPage, Windows};
 use crate::events::{Event, EventSink};
 use crate::machine::MachineError;
 use crate::message::control::ControlRequest;
@@ -183,9 +183,10 @@ impl Neuron {
                 (ControlRequest::Progress(progress), Some(windows)) => {
                     windows.on_progress(from, progress, responder).await?;
                 }
-                (request, _) => {
-                    answers::answer(&self.presence, &self.store, &self.events, from, request, responder).await;
+                (ControlRequest::GetLeaves { run, window, hotkey, first }, Some(windows)) => {
+                    windows.give_leaves(LeafPage { run, window, hotkey, first }, responder);
                 }
+                (request, _) => answers::answer(&self.store, request, responder),
             },
             // Without a run nobody takes tensors: dropped, their sender is told so.
             _ => {}

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chain::{BeaconError, ChainError, Client, Metagraph, Netuid};
+use chain::{BeaconError, ChainError, Client, Commitment, Metagraph, Netuid};
 use thiserror::Error;
 
 use crate::machine::{Member, Post};
-use crate::message::names::{Beacon, BlockNumber, Hash, Uid};
+use crate::message::conviction::ConvictionPost;
+use crate::message::names::{Beacon, BlockNumber, Hash, RunId, Uid};
 
 /// Most blocks whose posts are remembered.
 const MAX_REMEMBERED_BLOCKS: usize = 4096;
@@ -50,13 +51,50 @@ pub fn members(metagraph: &Metagraph) -> Vec<Member> {
         .collect()
 }
 
-/// The members as of the end of a block.
+/// The members of a run as of the end of a block: who can be placed, less those whom validators with more than half of the
+/// permitted stake have convicted in this run. What a convict computes would only have to be computed again.
 ///
 /// # Errors
 /// When the chain does not answer.
-pub async fn members_at(client: &Client, netuid: Netuid, block: BlockNumber) -> Result<Vec<Member>, ReadError> {
+pub async fn members_at(
+    client: &Client,
+    netuid: Netuid,
+    run: RunId,
+    block: BlockNumber,
+) -> Result<Vec<Member>, ReadError> {
     let snapshot = client.at_number(chain::BlockNumber(block.0)).await?;
-    Ok(members(&snapshot.metagraph(netuid).await?))
+    let metagraph = snapshot.metagraph(netuid).await?;
+    let mut judges = Vec::new();
+    for validator in metagraph.neurons.iter().filter(|neuron| neuron.validator_permit) {
+        let posted = snapshot.commitment(netuid, validator.hotkey).await?;
+        judges
+            .push(Judge { stake: validator.stake.0, convicted: posted.and_then(|posted| convicted_by(&posted, run)) });
+    }
+    let mut members = members(&metagraph);
+    members.retain(|member| member.validator_permit || !is_convicted(member, &judges));
+    Ok(members)
+}
+
+/// A permitted validator, and what it posted about convicts of the run.
+struct Judge {
+    stake: u64,
+    /// When, and whom.
+    convicted: Option<(BlockNumber, Vec<Uid>)>,
+}
+
+fn convicted_by(posted: &Commitment, run: RunId) -> Option<(BlockNumber, Vec<Uid>)> {
+    let post = posted.fields.iter().find_map(|field| ConvictionPost::from_payload(field.raw()?))?;
+    (post.run == run.prefix()).then_some((BlockNumber(posted.block.0), post.uids))
+}
+
+fn is_convicted(member: &Member, judges: &[Judge]) -> bool {
+    let names = |judge: &&Judge| {
+        let named = judge.convicted.as_ref().filter(|(at, _)| member.registered_at < *at);
+        named.is_some_and(|(_, uids)| uids.contains(&member.uid))
+    };
+    let against: u128 = judges.iter().filter(names).map(|judge| u128::from(judge.stake)).sum();
+    let all: u128 = judges.iter().map(|judge| u128::from(judge.stake)).sum();
+    against * 2 > all
 }
 
 /// The verified randomness of the round that a block fixes: the first one *after* the block's time, so that nobody knew it
@@ -130,5 +168,34 @@ impl PostBook {
             posts.extend(self.block(number).await?.iter().cloned());
         }
         Ok(posts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keys::AccountId;
+
+    use super::*;
+
+    #[test]
+    fn a_conviction_bars_by_majority_of_stake_and_only_whom_it_was_posted_about() {
+        let member = |uid, registered_at| Member {
+            uid: Uid(uid),
+            hotkey: AccountId([1; 32]),
+            registered_at: BlockNumber(registered_at),
+            validator_permit: false,
+        };
+        let judge = |stake, at, uids: &[u16]| Judge {
+            stake,
+            convicted: Some((BlockNumber(at), uids.iter().copied().map(Uid).collect())),
+        };
+        let silent = |stake| Judge { stake, convicted: None };
+        let barred = |judges: &[Judge]| is_convicted(&member(5, 10), judges);
+        assert!(barred(&[judge(51, 20, &[4, 5]), silent(49)]));
+        assert!(!barred(&[judge(50, 20, &[5]), silent(50)]), "half is no majority");
+        assert!(!barred(&[judge(51, 20, &[4]), silent(49)]), "somebody else");
+        assert!(!barred(&[judge(51, 10, &[5]), silent(49)]), "whoever held the uid before");
+        assert!(!barred(&[]), "nobody judges");
+        assert!(barred(&[judge(30, 20, &[5]), judge(30, 11, &[5, 6]), silent(40)]));
     }
 }

@@ -68,7 +68,10 @@ pub async fn posted_run(client: &Client, netuid: Netuid) -> Result<Option<RunId>
 }
 
 /// Looks for the run once; `None` when it is not to be had yet.
-pub(super) async fn find(
+///
+/// # Errors
+/// When the chain fails, or the run cannot be computed here.
+pub async fn find(
     source: RunSource,
     client: Client,
     netuid: Netuid,

@@ -30,8 +30,8 @@ use super::reads::{PostBook, beacon, members_at};
 use super::{RunError, fetch};
 use crate::events::{Event as NeuronEvent, EventSink};
 use crate::machine::{Action, Blob, Event, Machine, Note, Persisted};
-use crate::message::control::{ControlRequest, ControlResponse};
-use crate::message::names::{BlockNumber, Hash, Millis, WindowId};
+use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_LEAVES_PER_PAGE};
+use crate::message::names::{BlockNumber, Hash, Millis, RunId, WindowId};
 use crate::message::signed::Network;
 use crate::message::transfer::{
     MAX_REPLY_BYTES, MAX_TRANSFER_BYTES, Progress, RefusalReason, Reply, Signed, Statement, Transfer,
@@ -56,6 +56,14 @@ pub(super) enum Input {
     Report(Report),
     Wake,
     TaskEnded,
+}
+
+/// Which leaves somebody asks for.
+pub(super) struct LeafPage {
+    pub(super) run: RunId,
+    pub(super) window: WindowId,
+    pub(super) hotkey: AccountId,
+    pub(super) first: u32,
 }
 
 /// The machine's transfer in the event being carried out, to be answered on the stream that brought it.
@@ -263,6 +271,27 @@ impl Windows {
         self.feed(Event::Progress { from, progress }).await
     }
 
+    /// Gives a page of the leaves that this neuron keeps of a window.
+    pub(super) fn give_leaves(&mut self, asked: LeafPage, responder: Responder) {
+        let keeping = self.keeping.clone();
+        let is_ours = asked.run == self.plan.run() && asked.hotkey == self.hotkey.account_id();
+        self.spawn(async move {
+            let page = match is_ours {
+                true => blocking(move || keeping.leaf_page(asked.window, asked.first, MAX_LEAVES_PER_PAGE)).await,
+                false => Ok(None),
+            };
+            let response = match page {
+                Ok(Some((total, records))) => ControlResponse::Leaves { total, records },
+                Ok(None) => ControlResponse::Refused(ControlRefusal::NotFound),
+                Err(error) => {
+                    tracing::error!(%error, "leaves cannot be read");
+                    ControlResponse::Refused(ControlRefusal::NotFound)
+                }
+            };
+            responder.respond(response).await;
+        });
+    }
+
     async fn feed(&mut self, event: Event) -> Result<(), RunError> {
         self.feed_asked(event, None).await
     }
@@ -283,9 +312,9 @@ impl Windows {
             }
             Action::Post(payload) => self.post(payload),
             Action::ReadMembers { window, at } => {
-                let (client, netuid) = (self.client.clone(), self.netuid);
+                let (client, netuid, run) = (self.client.clone(), self.netuid, self.plan.run());
                 self.ask("members", async move {
-                    let members = members_at(&client, netuid, at).await?;
+                    let members = members_at(&client, netuid, run, at).await?;
                     Ok(Some(Event::Members { window, members }))
                 });
             }

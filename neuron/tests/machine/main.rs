@@ -11,7 +11,8 @@ mod toy;
 
 use neuron::machine::{Event, LeafTree, Misstep, Note, contradict, verify_leaf};
 use neuron::manifest::{
-    Arithmetic, Corpus, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, WindowSchedule, WorkRules,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash, StageId, WindowId};
 use neuron::message::transfer::Transfer;
@@ -50,6 +51,7 @@ fn manifest(stages: u16) -> Manifest {
         beacon_key: Hash([5; 32]),
         optimizer: String::new(),
         arithmetic: Arithmetic::Exact,
+        judging: JudgingRules::default(),
         retention_windows: 4,
     }
 }

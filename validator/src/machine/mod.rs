@@ -2,7 +2,7 @@
 //!
 //! The way of a reward: the beacon draws ([`draw`]), [`audit`] fetches what was committed and finds the paid passes ([`path`])
 //! and the false ones ([`judge`]); [`verdict`] rules on what was found, [`score`] turns what is left into scores, and
-//! [`weights`] takes them on chain. [`admission`] measures hardware, [`reach`] asks who is there.
+//! [`weights`] takes them on chain. [`admission`] measures hardware.
 
 pub mod admission;
 pub mod audit;
@@ -10,7 +10,6 @@ pub mod draw;
 pub mod identity;
 pub mod judge;
 pub mod path;
-pub mod reach;
 pub mod score;
 pub mod verdict;
 pub mod weights;

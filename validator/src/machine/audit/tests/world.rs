@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use keys::{AccountId, Keypair};
 use neuron::machine::{LeafTree, Member, MoverDraw, Placement, owners, place, ranking};
 use neuron::manifest::{
-    Arithmetic, Corpus, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, WindowSchedule, WorkRules,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    WindowSchedule, WorkRules,
 };
 use neuron::message::commit::{CommitPost, Commitment, StageState};
 use neuron::message::leaf::{Leaf, LeafRecord};
@@ -145,6 +146,7 @@ pub(super) fn manifest() -> Manifest {
         beacon_key: Hash([5; 32]),
         optimizer: "{}".to_owned(),
         arithmetic: Arithmetic::Exact,
+        judging: JudgingRules::default(),
         retention_windows: 4,
     }
 }
