@@ -124,7 +124,9 @@ impl People {
         self.tasks.spawn(async move {
             let ended = match role {
                 Role::Validator => {
-                    validator::shell::run(ValidatorConfig { presence, state }, stop).await.map_err(eyre::Report::from)
+                    validator::shell::run(ValidatorConfig { presence, state, run: Some(work.source) }, stop)
+                        .await
+                        .map_err(eyre::Report::from)
                 }
                 _ => {
                     let config = NeuronConfig { presence, state, blobs: BLOBS, work: Some(work) };

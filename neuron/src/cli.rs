@@ -20,10 +20,12 @@ mod common;
 mod exit;
 mod output;
 mod register;
+mod run_flags;
 mod serve;
 
 pub use common::CommonArgs;
 pub use exit::{CheckFailed, EXIT_INTERRUPTED, Interrupted, Usage, exit_status, finish, interrupted};
 pub use output::Output;
 pub use register::{RegisterArgs, register};
-pub use serve::ServeArgs;
+pub use run_flags::RunFlags;
+pub use serve::{ServeArgs, state_of};

@@ -1,5 +1,6 @@
 //! The command line of `validator`.
 
+mod explain;
 mod run;
 mod stake;
 mod weights;
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use eyre::Result;
 use neuron::cli::{CommonArgs, RegisterArgs, register};
 
+pub use explain::ExplainArgs;
 pub use run::RunArgs;
 pub use stake::StakeArgs;
 
@@ -34,8 +36,10 @@ pub enum Command {
     Register(RegisterArgs),
     /// Stake TAO of the coldkey on the hotkey.
     Stake(StakeArgs),
-    /// Ask miners, weigh them, commit and reveal, until Ctrl-C.
+    /// Check miners' work, weigh them, commit and reveal, until Ctrl-C.
     Run(RunArgs),
+    /// Show every factor of a miner's weight.
+    Explain(ExplainArgs),
     /// Show what weights are in force, committed, and due.
     Weights,
 }
@@ -48,6 +52,7 @@ pub async fn main(cli: Cli) -> Result<()> {
         Command::Register(args) => register(&common, &args).await,
         Command::Stake(args) => stake::stake(&common, &args).await,
         Command::Run(args) => run::run(&common, &args).await,
+        Command::Explain(args) => explain::explain(&common, &args).await,
         Command::Weights => weights::weights(&common).await,
     }
 }

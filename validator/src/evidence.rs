@@ -148,6 +148,9 @@ pub struct Ground<'a> {
     pub run: RunId,
     /// Stages of its model.
     pub stages: u16,
+    /// Who held a hotkey's slot at a window's anchor block: a verdict follows slot and registration, so that evidence
+    /// against one miner must not be able to name another's.
+    pub member: &'a dyn Fn(&AccountId, WindowId) -> Option<Identity>,
     /// The commitment that a hotkey posted for a window, as the chain has it.
     pub posted: &'a dyn Fn(&AccountId, WindowId) -> Option<Hash>,
     /// A microbatch computed again, by whoever checks, with weights of those names; `None` when it cannot be.
@@ -161,6 +164,16 @@ pub enum EvidenceError {
     /// Not an encoding of evidence.
     #[error(transparent)]
     Encoding(#[from] WireError),
+    /// The accused is not who the chain says that it was.
+    #[error(
+        "the accused is said to be {said}, the chain has {found:?} in that window; the evidence names somebody else"
+    )]
+    OtherIdentity {
+        /// In the evidence.
+        said: Identity,
+        /// On chain.
+        found: Option<Identity>,
+    },
     /// The commitment is somebody else's, or of another run.
     #[error("the commitment is not the accused's in this run; the evidence is about somebody else")]
     OtherCommitment,
@@ -232,6 +245,11 @@ impl Evidence {
     /// # Errors
     /// What is missing or wrong, so that the evidence proves nothing.
     pub fn verify(&self, ground: &Ground<'_>) -> Result<(), EvidenceError> {
+        let said = *self.accused();
+        let found = self.window().and_then(|window| (ground.member)(&said.hotkey, window));
+        if found != Some(said) {
+            return Err(EvidenceError::OtherIdentity { said, found });
+        }
         match self {
             Self::FalseLeaf { accused, opening, thetas, truth } => {
                 opening.check(accused, ground)?;
@@ -368,13 +386,24 @@ pub(crate) mod tests {
         let network = Network { genesis: [1; 32], netuid: 2 };
         let nothing = |_: &AccountId, _: WindowId| None;
         let never = |_: WindowId, _: u32, _: &[Hash]| None;
-        let ground =
-            Ground { network: &network, run: RunId(Hash([1; 32])), stages: 2, posted: &nothing, recomputed: &never };
         let evidence = contradiction(&network, 1);
+        let identity = *evidence.accused();
+        let member = |hotkey: &AccountId, _: WindowId| (*hotkey == identity.hotkey).then_some(identity);
+        let ground = Ground {
+            network: &network,
+            run: RunId(Hash([1; 32])),
+            stages: 2,
+            member: &member,
+            posted: &nothing,
+            recomputed: &never,
+        };
         assert_eq!(evidence.verify(&ground), Ok(()));
         let elsewhere = Network { netuid: 3, ..network };
         assert_eq!(evidence.verify(&Ground { network: &elsewhere, ..ground }), Err(EvidenceError::NotTheirWords));
         let Evidence::Contradiction { accused, first, .. } = evidence else { unreachable!() };
+        let victim = Identity { uid: Uid(9), registered_at: BlockNumber(1), ..accused };
+        let framed = Evidence::Contradiction { accused: victim, first: first.clone(), second: first.clone() };
+        assert!(matches!(framed.verify(&ground), Err(EvidenceError::OtherIdentity { .. })), "names a stranger's slot");
         let repeated = Evidence::Contradiction { accused, second: first.clone(), first: first.clone() };
         assert_eq!(repeated.verify(&ground), Err(EvidenceError::NoContradiction));
         let second = Said::Committed { opening: Box::new(opening()), direction: Direction::Forward };

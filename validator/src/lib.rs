@@ -9,6 +9,9 @@
 //! | run a validator in this process | [`shell`] |
 
 pub mod cli;
+mod durable;
 pub mod evidence;
+pub mod hardware;
+pub mod ledger;
 pub mod machine;
 pub mod shell;

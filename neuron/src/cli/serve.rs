@@ -38,16 +38,18 @@ pub struct ServeArgs {
     pub state: Option<PathBuf>,
 }
 
+/// The state directory of a hotkey, where none is named.
+pub fn state_of(netuid: Netuid, hotkey: &AccountId) -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    let data = data.ok_or_else(|| eyre!("the environment names no home directory (HOME); give --state"))?;
+    Ok(data.join("narrows").join(format!("{netuid}-{hotkey}")))
+}
+
 impl ServeArgs {
     /// The state directory of a hotkey.
     pub fn state(&self, netuid: Netuid, hotkey: &AccountId) -> Result<PathBuf> {
-        if let Some(state) = &self.state {
-            return Ok(state.clone());
-        }
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
-        let data = data.ok_or_else(|| eyre!("the environment names no home directory (HOME); give --state"))?;
-        Ok(data.join("narrows").join(format!("{netuid}-{hotkey}")))
+        self.state.clone().map_or_else(|| state_of(netuid, hotkey), Ok)
     }
 
     /// A neuron's presence as these flags want it.

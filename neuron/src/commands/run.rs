@@ -1,15 +1,12 @@
 //! `neuron run`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use keys::Keypair;
 use keys::cli::PasswordArgs;
-use neuron::cli::{CommonArgs, Interrupted, ServeArgs, interrupted};
-use neuron::corpus;
+use neuron::cli::{CommonArgs, Interrupted, RunFlags, ServeArgs, interrupted};
 use neuron::events::{Event, EventSink};
-use neuron::shell::{self, NeuronConfig, RunSource, WorkConfig};
+use neuron::shell::{self, NeuronConfig, WorkConfig};
 use neuron::store::BlobLimits;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinHandle;
@@ -24,18 +21,9 @@ pub(crate) struct Args {
     serve: ServeArgs,
     #[command(flatten)]
     password: PasswordArgs,
-    /// Train on this text: a file, or a folder of text files. Without it the neuron only answers.
-    #[arg(long, value_name = "PATH")]
-    corpus: Option<PathBuf>,
-    /// The run's manifest; without it the run is the one that the subnet's owner posted, and peers have its manifest.
-    #[arg(long, value_name = "FILE", requires = "corpus")]
-    manifest: Option<PathBuf>,
-}
-
-fn work(args: &Args) -> eyre::Result<Option<WorkConfig>> {
-    let Some(path) = &args.corpus else { return Ok(None) };
-    let corpus = Arc::new(corpus::load(path, corpus::MAX_CORPUS_BYTES)?);
-    Ok(Some(WorkConfig::honest(RunSource::Corpus { manifest: args.manifest.clone(), corpus })))
+    /// What to train; without a corpus the neuron only answers.
+    #[command(flatten)]
+    run: RunFlags,
 }
 
 pub(crate) async fn run(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
@@ -67,7 +55,8 @@ async fn set_up(common: &CommonArgs, args: &Args, hotkey: Keypair) -> eyre::Resu
     let printer = common.json.then(|| tokio::spawn(print(events.listen())));
     let presence = args.serve.presence(common, client, netuid, hotkey, events)?;
     let blobs = BlobLimits { max_blob_bytes: 4 * GIB, max_total_bytes: 64 * GIB };
-    Ok((NeuronConfig { presence, state, blobs, work: work(args)? }, printer))
+    let work = args.run.source()?.map(WorkConfig::honest);
+    Ok((NeuronConfig { presence, state, blobs, work }, printer))
 }
 
 /// One JSON object per line, for dashboards and tests.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use answers::{answer, answer_piece};
 pub use identity::{IdentityError, load_or_create as load_or_create_identity};
 pub use presence::{Presence, PresenceConfig, PresenceError, PresenceEvent};
 pub use reads::{PostBook, ReadError, beacon, members, members_at};
@@ -186,7 +187,7 @@ impl Neuron {
                 (ControlRequest::GetLeaves { run, window, hotkey, first }, Some(windows)) => {
                     windows.give_leaves(LeafPage { run, window, hotkey, first }, responder);
                 }
-                (request, _) => answers::answer(&self.store, request, responder),
+                (request, _) => answer(&self.store, request, responder),
             },
             // Without a run nobody takes tensors: dropped, their sender is told so.
             _ => {}

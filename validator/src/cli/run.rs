@@ -2,7 +2,7 @@
 
 use eyre::Result;
 use keys::cli::PasswordArgs;
-use neuron::cli::{CommonArgs, ServeArgs, interrupted};
+use neuron::cli::{CommonArgs, RunFlags, ServeArgs, interrupted};
 use neuron::events::EventSink;
 
 use crate::shell::{self, ValidatorConfig};
@@ -19,6 +19,9 @@ pub struct RunArgs {
     /// Where the hotkey's password comes from, if it has one.
     #[command(flatten)]
     pub password: PasswordArgs,
+    /// Which run to judge.
+    #[command(flatten)]
+    pub run: RunFlags,
 }
 
 /// Runs a validator until Ctrl-C.
@@ -29,5 +32,9 @@ pub(super) async fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let state = args.serve.state(netuid, &hotkey.account_id())?;
     let presence = args.serve.presence(common, client, netuid, hotkey, EventSink::new(KEPT_EVENTS))?;
     let stop = interrupted()?;
-    Ok(shell::run(ValidatorConfig { presence, state }, stop).await?)
+    let run = args.run.source()?;
+    if run.is_none() {
+        tracing::warn!("without --corpus nothing can be computed again, so nobody will be weighed");
+    }
+    Ok(shell::run(ValidatorConfig { presence, state, run }, stop).await?)
 }

@@ -15,6 +15,7 @@ use neuron::wire::{self, WireError};
 use thiserror::Error;
 
 use super::{Evidence, MAX_EVIDENCE_BYTES};
+use crate::durable;
 use crate::machine::identity::Identity;
 
 /// Most pieces that one archive holds; at the largest size that is 1 GiB.
@@ -115,7 +116,8 @@ impl Archive {
         let window = evidence.window().ok_or(ArchiveError::NoWindow)?;
         let entry = Entry { name, accused: *evidence.accused(), window };
         let line = wire::encode::<_, ENTRY_BYTES>(&entry)?;
-        self.write_whole(&self.path_of(&name), &bytes)?;
+        let place = self.path_of(&name);
+        durable::write(&place, &bytes).map_err(at(&place))?;
         let path = self.directory.join(INDEX_FILE);
         if let Err(error) = self.index.write_all(&line).and_then(|()| self.index.sync_all()) {
             // Half a line in the middle would shift all that follow; opening the archive cuts off what this cannot.
@@ -128,11 +130,24 @@ impl Archive {
         Ok(name)
     }
 
+    /// Whether there is a piece of that name.
+    pub fn contains(&self, name: &Hash) -> bool {
+        self.places.contains_key(name)
+    }
+
     /// The piece of that name, checked against it; `None` when there is none.
     ///
     /// # Errors
     /// When the file cannot be read or is not what its name says.
     pub fn get(&self, name: &Hash) -> Result<Option<Evidence>, ArchiveError> {
+        Ok(self.bytes(name)?.map(|bytes| Evidence::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// The encoding of the piece of that name, as others fetch it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what its name says.
+    pub fn bytes(&self, name: &Hash) -> Result<Option<Vec<u8>>, ArchiveError> {
         if !self.places.contains_key(name) {
             return Ok(None);
         }
@@ -143,7 +158,7 @@ impl Archive {
         if Hash::of(&bytes) != *name {
             return Err(ArchiveError::Altered { path });
         }
-        Ok(Some(Evidence::from_bytes(&bytes)?))
+        Ok(Some(bytes))
     }
 
     /// All entries, in the order in which they were kept.
@@ -153,15 +168,6 @@ impl Archive {
 
     fn path_of(&self, name: &Hash) -> PathBuf {
         self.directory.join(format!("{name}.evidence"))
-    }
-
-    fn write_whole(&self, path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
-        let partial = path.with_extension("partial");
-        let mut file = File::create(&partial).map_err(at(&partial))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&partial))?;
-        fs::rename(&partial, path).map_err(at(path))?;
-        // The rename itself lives in the directory.
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).map_err(at(&self.directory))
     }
 }
 

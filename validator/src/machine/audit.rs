@@ -236,6 +236,17 @@ impl Audit {
         self.windows.keys().copied()
     }
 
+    /// The state of every stage in an open window, once it is known.
+    pub fn states(&self, window: WindowId) -> Option<&[StageState]> {
+        self.windows.get(&window)?.recomputation.as_ref()?.states.as_deref()
+    }
+
+    /// All leaves of a replica of an open window, once they are here and checked: for others who audit it.
+    pub fn leaves(&self, window: WindowId, hotkey: &AccountId) -> Option<&[LeafRecord]> {
+        let lists = &self.windows.get(&window)?.lists;
+        lists.iter().find(|list| list.hotkey == *hotkey).map(|list| list.records.as_slice())
+    }
+
     fn open(&mut self, opened: Opened, out: &mut Vec<Action>) {
         let window = opened.window;
         if self.windows.contains_key(&window) {

@@ -27,7 +27,7 @@ pub const MAX_MEMORY_WINDOWS: usize = 256;
 pub const FULL_PER_MILLE: u64 = 1000;
 
 /// What a score goes by.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct ScoreRules {
     /// What one pass, forward and backward, costs in each stage; only their ratios matter. The first stage embeds, the
     /// last computes the loss, so passes are not worth the same.
@@ -215,7 +215,14 @@ mod tests {
     }
 
     fn report(window: u32, miners: Vec<MinerReport>) -> WindowReport {
-        WindowReport { window: WindowId(window), drawn: vec![1], audited: vec![(1, 2.0)], settled: 8, miners }
+        WindowReport {
+            window: WindowId(window),
+            drawn: vec![1],
+            audited: vec![(1, 2.0)],
+            states: None,
+            settled: 8,
+            miners,
+        }
     }
 
     fn scores(book: &ScoreBook, verdicts: &VerdictBook, now: u64, miners: &[Identity]) -> Vec<(u16, u64)> {

@@ -246,7 +246,14 @@ mod tests {
 
     fn report(window: u32, identity: Identity, standing: Standing, findings: Vec<Finding>) -> WindowReport {
         let miner = MinerReport { identity, stage: StageId(0), standing, leaves: 4, passes: 4, confirmed: 0, findings };
-        WindowReport { window: WindowId(window), drawn: vec![], audited: vec![], settled: 4, miners: vec![miner] }
+        WindowReport {
+            window: WindowId(window),
+            drawn: vec![],
+            audited: vec![],
+            states: None,
+            settled: 4,
+            miners: vec![miner],
+        }
     }
 
     fn nobody() -> SilenceReports {

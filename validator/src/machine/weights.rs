@@ -167,6 +167,25 @@ impl WeightSetter {
         }
     }
 
+    /// Gives up commits that are not opened yet and pay one of `convicts`; `true` when there were any. What was committed
+    /// before a conviction was known is never opened after it: weights are committed anew, in the same epoch if there is
+    /// room in it.
+    pub fn retract(&mut self, convicts: &[u16]) -> bool {
+        if self.in_flight.is_some() || convicts.is_empty() {
+            return false;
+        }
+        let pays = |sealed: &Sealed| {
+            sealed.uids.iter().zip(&sealed.values).any(|(uid, value)| *value > 0 && convicts.contains(uid))
+        };
+        let before = self.state.pending.len();
+        let retracted = self.state.pending.iter().filter(|sealed| pays(sealed)).filter_map(|sealed| sealed.epoch).max();
+        self.state.pending.retain(|sealed| !pays(sealed));
+        if retracted.is_some() && retracted == self.state.last_epoch {
+            self.state.last_epoch = None;
+        }
+        self.state.pending.len() < before
+    }
+
     /// Whether a commit of ours is on disk whose inclusion is not known (a crash between sending and hearing).
     pub fn uncertain(&self) -> Option<&Sealed> {
         if self.in_flight.is_some() {
@@ -259,6 +278,26 @@ mod tests {
         setter.failed(150, true);
         assert_eq!(setter.next(at(151), WEIGHTS, [2; 8]), None, "a failure is not retried in the next block");
         assert!(matches!(setter.next(at(153), WEIGHTS, [2; 8]), Some(Step::Commit(s)) if s.salt == [2; 8]));
+    }
+
+    #[test]
+    fn what_pays_a_convict_is_not_opened_but_committed_anew() {
+        let mut setter = WeightSetter::default();
+        setter.next(at(150), WEIGHTS, [1; 8]).expect("commit");
+        assert!(!setter.retract(&[4]), "not while it is on its way");
+        setter.committed(1);
+        assert!(!setter.retract(&[5]) && !setter.retract(&[]));
+        assert!(setter.retract(&[4]));
+        let honest = &WEIGHTS[..1];
+        assert!(matches!(setter.next(at(160), honest, [2; 8]), Some(Step::Commit(s)) if s.uids == [3]));
+        setter.committed(1);
+        assert!(matches!(setter.next(at(200), honest, [3; 8]), Some(Step::Reveal(s)) if s.salt == [2; 8]));
+        setter.revealed();
+        // One of an earlier epoch goes without another in its place: this epoch has its own.
+        setter.next(at(250), WEIGHTS, [4; 8]).expect("commit");
+        setter.committed(2);
+        assert!(setter.retract(&[3]));
+        assert!(matches!(setter.next(at(350), honest, [5; 8]), Some(Step::Commit(_))));
     }
 
     #[test]

@@ -63,11 +63,13 @@ impl WindowAudit {
             });
         }
         miners.sort_unstable_by_key(|miner| miner.identity.uid);
-        let (drawn, audited, settled) = recomputation.map_or_else(Default::default, |known| {
+        let (drawn, audited, settled, states) = recomputation.map_or_else(Default::default, |known| {
             let audited = known.truths.iter().map(|(microbatch, (_, loss_sum))| (*microbatch, *loss_sum)).collect();
-            (known.drawn.into_iter().collect(), audited, u32::try_from(known.paths.len()).unwrap_or(u32::MAX))
+            let settled = u32::try_from(known.paths.len()).unwrap_or(u32::MAX);
+            (known.drawn.into_iter().collect(), audited, settled, known.states)
         });
-        out.push(Action::Closed(Box::new(WindowReport { window: self.window, drawn, audited, settled, miners })));
+        let window = self.window;
+        out.push(Action::Closed(Box::new(WindowReport { window, drawn, audited, states, settled, miners })));
     }
 
     /// Judges all leaves of a replica for microbatches that were recomputed, on a settled path or not: a leaf off the path

@@ -1,6 +1,7 @@
 //! What came out of a window's audits.
 
 use bincode::{Decode, Encode};
+use neuron::message::commit::StageState;
 use neuron::message::names::{Hash, StageId, WindowId};
 use neuron::message::transfer::Direction;
 
@@ -74,6 +75,8 @@ pub struct WindowReport {
     pub drawn: Vec<u32>,
     /// Those of it that were computed again, with the loss sum in nats.
     pub audited: Vec<(u32, f64)>,
+    /// What every stage was computed with, as far as it could be known: the ground of everything above.
+    pub states: Option<Vec<StageState>>,
     /// Microbatches that somebody settled.
     pub settled: u32,
     /// Every placed miner, by uid.

@@ -245,6 +245,7 @@ fn evidence_that_is_tampered_with_proves_nothing() {
         network: &NETWORK,
         run: world.run,
         stages: STAGES,
+        member: &|hotkey, _| world.member(hotkey),
         posted: &|hotkey, window| world.posted(hotkey, window),
         recomputed: &move |_, _, _| Some(whatever.clone()),
     };

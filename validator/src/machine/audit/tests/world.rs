@@ -221,6 +221,11 @@ impl World {
         Identity::from(&self.members[usize::from(uid)])
     }
 
+    /// Whom the chain has under a hotkey.
+    pub(super) fn member(&self, hotkey: &AccountId) -> Option<Identity> {
+        self.members.iter().find(|member| member.hotkey == *hotkey).map(Identity::from)
+    }
+
     pub(super) fn commitment(&self, hotkey: AccountId, stage: u16, tree: &LeafTree) -> Commitment {
         let persona = self.persona(&hotkey);
         let state = match persona {
@@ -429,6 +434,7 @@ impl World {
             network: &NETWORK,
             run: self.run,
             stages: STAGES,
+            member: &|hotkey, _| self.member(hotkey),
             posted: &|hotkey, window| self.posted(hotkey, window),
             recomputed: &|_, microbatch, thetas| {
                 (thetas == (0..STAGES).map(theta).collect::<Vec<_>>()).then(|| truth(microbatch))
