@@ -8,6 +8,7 @@
 //! | know what a run is, and read its corpus | [`manifest`], [`corpus`] |
 //! | decide what to do in a window | [`machine`] |
 //! | compute a stage | [`worker`] |
+//! | prove to validators what this machine can do | [`prover`] |
 //! | run a neuron in this process | [`shell`] |
 //! | parse the flags that all binaries share | [`cli`] |
 //! | follow what a neuron does | [`events`] |
@@ -22,6 +23,7 @@ pub mod machine;
 pub mod manifest;
 pub mod message;
 pub mod net;
+pub mod prover;
 pub mod shell;
 pub mod store;
 pub mod wire;

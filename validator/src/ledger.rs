@@ -14,7 +14,7 @@ use neuron::worker::RunPlan;
 use thiserror::Error;
 
 use crate::durable;
-use crate::hardware::Proof;
+use crate::machine::admission::Proof;
 use crate::machine::identity::Identity;
 use crate::machine::score::{Explanation, FULL_PER_MILLE, ScoreBook, ScoreRules};
 use crate::machine::verdict::VerdictBook;
@@ -39,7 +39,7 @@ pub struct Ledger {
     pub verdicts: VerdictBook,
     /// Reports of the windows that count.
     pub scores: ScoreBook,
-    /// How miners' last hardware proofs ended.
+    /// Miners whose last hardware proof holds.
     pub proofs: Vec<Proof>,
 }
 
@@ -149,10 +149,9 @@ impl Ledger {
         }
     }
 
-    /// The factor of a miner's last proof in its score: all or nothing.
+    /// The factor of a miner's last proof in its score: all or nothing, since every miner is measured against one speed.
     pub fn hardware_per_mille(&self, miner: &Identity) -> u64 {
-        let proof = self.proofs.iter().find(|proof| proof.hotkey == miner.hotkey);
-        if proof.is_some_and(|proof| proof.holds) { FULL_PER_MILLE } else { 0 }
+        if self.proofs.iter().any(|proof| proof.hotkey == miner.hotkey) { FULL_PER_MILLE } else { 0 }
     }
 
     /// Every factor of a miner's score at a block.
@@ -202,12 +201,7 @@ mod tests {
             next_window: Some(WindowId(4)),
             verdicts: VerdictBook::default(),
             scores,
-            proofs: vec![Proof {
-                hotkey: miner(1).hotkey,
-                declared_per_second: 5,
-                measured_per_second: Some(6),
-                holds: true,
-            }],
+            proofs: vec![Proof { hotkey: miner(1).hotkey, declared_per_second: 5, measured_per_second: 6 }],
         }
     }
 

@@ -3,7 +3,7 @@
 //! | to do this | look at |
 //! |---|---|
 //! | audit a window, rule, score | [`machine::audit`], [`machine::verdict`], [`machine::score`] |
-//! | measure hardware | [`machine::admission`] |
+//! | measure hardware | [`hardware`], which drives [`machine::admission`] |
 //! | check evidence again | [`evidence`] |
 //! | decide when weights are committed and revealed | [`machine::weights`] |
 //! | run a validator in this process | [`shell`] |

@@ -29,6 +29,7 @@ use crate::events::{Event, EventSink};
 use crate::machine::MachineError;
 use crate::message::control::ControlRequest;
 use crate::net::NetEvent;
+use crate::prover::Prover;
 use crate::store::{BlobLimits, Store, StoreError};
 use crate::wire::WireError;
 use crate::worker::{ComputeFactory, RunPlan, WorkerError, honest};
@@ -102,11 +103,15 @@ pub async fn run(config: NeuronConfig, stop: CancellationToken) -> Result<(), Ru
         work: config.work,
         finding: JoinSet::new(),
         windows: None,
+        prover: None,
     };
     let result = neuron.serve(&stop).await;
     neuron.finding.shutdown().await;
     if let Some(windows) = neuron.windows.take() {
         windows.shutdown().await;
+    }
+    if let Some(prover) = neuron.prover.take() {
+        prover.shutdown().await;
     }
     events.emit(Event::Counted(neuron.presence.net().counts()));
     neuron.presence.shutdown().await;
@@ -122,6 +127,8 @@ struct Neuron {
     work: Option<WorkConfig>,
     finding: JoinSet<Result<Option<Arc<RunPlan>>, SourceError>>,
     windows: Option<Windows>,
+    /// From when the run is known: its rules say what is to be proved.
+    prover: Option<Prover>,
 }
 
 impl Neuron {
@@ -157,9 +164,11 @@ impl Neuron {
     async fn join(&mut self, plan: Arc<RunPlan>) -> Result<(), RunError> {
         let Some(work) = self.work.take() else { return Ok(()) };
         let (store, events) = (self.store.clone(), self.events.clone());
+        let rules = plan.manifest().judging.hardware;
         let windows =
             Windows::start(&self.presence, plan, store, work.compute, work.tensor_cache_bytes, events).await?;
         self.windows = Some(windows);
+        self.prover = Some(Prover::start(self.presence.hotkey().account_id(), &rules));
         Ok(())
     }
 
@@ -186,6 +195,11 @@ impl Neuron {
                 }
                 (ControlRequest::GetLeaves { run, window, hotkey, first }, Some(windows)) => {
                     windows.give_leaves(LeafPage { run, window, hotkey, first }, responder);
+                }
+                (request @ (ControlRequest::ProveCompute(_) | ControlRequest::OpenTiles { .. }), _) => {
+                    if let Some(prover) = &self.prover {
+                        prover.on_request(self.presence.metagraph(), from, request, responder).await;
+                    }
                 }
                 (request, _) => answer(&self.store, request, responder),
             },

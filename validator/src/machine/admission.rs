@@ -9,12 +9,17 @@
 //! measured is compared with what the miner declared (a localnet: with the quota that it was given).
 //!
 //! Time is the validator's own clock, passed in; nonces are the shell's fresh randomness, passed in. The round trip is
-//! inside what is measured: the rules allow for it once.
+//! inside what is measured: the rules allow for it once. Recomputing tiles takes a while, so the machine hands it out
+//! ([`Check`]) and takes back what came of it ([`Checked`]): the shell chooses the thread.
+//!
+//! Invariant: a proof is named by its [`Ask`], whose nonce is never used twice, so that what arrives late about an
+//! earlier proof of a miner means nothing to the present one.
 //!
 //! What it does not show: whose machine it was, or that nobody lent a hand within the deadline.
 
 use std::collections::BTreeMap;
 
+use bincode::{Decode, Encode};
 use engine::Digest;
 use engine::work_proof::{Challenge, OpenedTile, WorkProofError, drawn_tiles, verify};
 use keys::AccountId;
@@ -25,6 +30,8 @@ use super::draw::is_fleet_proof_window;
 
 /// Most miners that are challenged at the same moment, and most whose proofs are remembered.
 pub const MAX_PROVERS: usize = 512;
+/// Bytes of a [`Proof`] on disk.
+pub const MAX_PROOF_BYTES: usize = 32 + 2 * 8;
 /// How many times the time allowed is waited before a miner counts as not having answered. Longer than the time allowed,
 /// so that a slow machine is measured rather than taken for dead.
 pub const GIVE_UP_FACTOR: u32 = 4;
@@ -67,15 +74,40 @@ pub struct Ask {
     pub beacon: Beacon,
 }
 
-/// The second message: open these.
+/// What an opened product is checked against, and the answer to check.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Draw {
-    /// To whom.
+pub struct Check {
+    ask: Ask,
+    challenge: Challenge,
+    root: Digest,
+    nonce: [u8; 32],
+    answer: Vec<OpenedTile>,
+}
+
+impl Check {
+    /// Recomputes the drawn tiles, which for the largest matrices takes a tenth of a second: to be called off the threads
+    /// that serve the network.
+    pub fn run(self) -> Checked {
+        Checked { ask: self.ask, result: verify(&self.challenge, &self.root, &self.nonce, &self.answer) }
+    }
+}
+
+/// What came of a [`Check`]. Made by running one only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    ask: Ask,
+    result: Result<(), WorkProofError>,
+}
+
+/// What a miner has proved, for the validator that restarts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Proof {
+    /// Who.
     pub hotkey: AccountId,
-    /// What picked the tiles.
-    pub nonce: [u8; 32],
-    /// The tiles.
-    pub tiles: Vec<u32>,
+    /// What it declared.
+    pub declared_per_second: u64,
+    /// What was measured, round trip included.
+    pub measured_per_second: u64,
 }
 
 /// Why a proof failed.
@@ -102,6 +134,14 @@ pub enum ProofFault {
         /// How long was waited.
         waited_ms: u32,
     },
+    /// The miner could not be asked, or did not give what it was asked for.
+    #[error("{what} did not come: {reason}")]
+    NoAnswer {
+        /// What was asked for.
+        what: &'static str,
+        /// What came instead.
+        reason: String,
+    },
     /// The answer is no proof.
     #[error(transparent)]
     False(#[from] WorkProofError),
@@ -126,11 +166,14 @@ enum Stage {
     Multiplying,
     /// Until the tiles are here.
     Opening { root: Digest, nonce: [u8; 32], elapsed_ms: u32, since: Millis },
+    /// Until they are recomputed. The miner has done its part: nothing is late any more.
+    Checking { elapsed_ms: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Pending {
-    prover: Prover,
+    ask: Ask,
+    declared_per_second: u64,
     challenge: Challenge,
     since: Millis,
     allowed_ms: u32,
@@ -146,9 +189,23 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// A verifier that knows nobody.
-    pub fn new(rules: AdmissionRules) -> Self {
-        Self { rules, pending: BTreeMap::new(), last: BTreeMap::new() }
+    /// A verifier that knows what was proved before, of which it takes no more than [`MAX_PROVERS`].
+    pub fn new(rules: AdmissionRules, proofs: Vec<Proof>) -> Self {
+        let outcome = |Proof { hotkey, declared_per_second, measured_per_second }| {
+            let measured_per_second = Some(measured_per_second);
+            (hotkey, Outcome { hotkey, declared_per_second, measured_per_second, verdict: Ok(()) })
+        };
+        let last = proofs.into_iter().take(MAX_PROVERS).map(outcome).collect();
+        Self { rules, pending: BTreeMap::new(), last }
+    }
+
+    /// The proofs that hold, in the order of their hotkeys.
+    pub fn proofs(&self) -> Vec<Proof> {
+        let held = self.last.values().filter(|outcome| outcome.verdict.is_ok());
+        let proof = |&Outcome { hotkey, declared_per_second, measured_per_second, .. }: &Outcome| {
+            Some(Proof { hotkey, declared_per_second, measured_per_second: measured_per_second? })
+        };
+        held.filter_map(proof).take(MAX_PROVERS).collect()
     }
 
     /// The milliseconds that a miner of a declared speed has for the product, allowances included.
@@ -157,6 +214,11 @@ impl Admission {
         let honest_ms = (multiplications * 1000).div_ceil(u128::from(declared_per_second.max(1)));
         let with_slack = (honest_ms * (1000 + u128::from(self.rules.slack_per_mille))).div_ceil(1000);
         u32::try_from(with_slack).unwrap_or(u32::MAX).saturating_add(self.rules.round_trip_ms)
+    }
+
+    /// How long a miner of a declared speed is waited for, in milliseconds.
+    pub fn give_up_ms(&self, declared_per_second: u64) -> u32 {
+        self.allowed_ms(declared_per_second).saturating_mul(GIVE_UP_FACTOR)
     }
 
     /// A window begins: challenges who is due. `secret` is fresh randomness; each miner's nonce is derived from it.
@@ -185,31 +247,40 @@ impl Admission {
             let nonce = *blake3::keyed_hash(secret, &prover.hotkey.0).as_bytes();
             let challenge = Challenge::bind(self.rules.side, &nonce, &beacon.0, &prover.hotkey.0)?;
             let allowed_ms = self.allowed_ms(prover.declared_per_second);
-            let stage = Stage::Multiplying;
-            self.pending.insert(prover.hotkey, Pending { prover, challenge, since: now, allowed_ms, stage });
-            asks.push(Ask { hotkey: prover.hotkey, side: self.rules.side, nonce, beacon });
+            let ask = Ask { hotkey: prover.hotkey, side: self.rules.side, nonce, beacon };
+            let (declared_per_second, stage) = (prover.declared_per_second, Stage::Multiplying);
+            let pending = Pending { ask, declared_per_second, challenge, since: now, allowed_ms, stage };
+            self.pending.insert(prover.hotkey, pending);
+            asks.push(ask);
         }
         Ok(asks)
     }
 
-    /// A miner's root arrived. `nonce` is fresh randomness, drawn now. A second root, or one that nobody asked for, is
-    /// ignored: the first is what the miner stands by.
-    pub fn on_root(&mut self, now: Millis, hotkey: &AccountId, root: Digest, nonce: [u8; 32]) -> Option<Draw> {
-        let pending = self.pending.get_mut(hotkey)?;
+    /// A miner's root arrived. `nonce` is fresh randomness, unknown to the miner; it picks the tiles to be opened. A second
+    /// root, or one that nobody asked for, is ignored: the first is what the miner stands by.
+    pub fn on_root(&mut self, now: Millis, ask: &Ask, root: Digest, nonce: [u8; 32]) -> Option<Vec<u32>> {
+        let pending = self.pending(ask)?;
         if !matches!(pending.stage, Stage::Multiplying) {
             return None;
         }
         let elapsed_ms = now.since(pending.since);
         pending.stage = Stage::Opening { root, nonce, elapsed_ms, since: now };
-        Some(Draw { hotkey: *hotkey, nonce, tiles: drawn_tiles(&pending.challenge, &root, &nonce) })
+        Some(drawn_tiles(&pending.challenge, &root, &nonce))
     }
 
-    /// A miner opened its tiles. Recomputes them, which for the largest matrices takes a tenth of a second: to be called
-    /// off the threads that serve the network.
-    pub fn on_opened(&mut self, hotkey: &AccountId, answer: &[OpenedTile]) -> Option<Outcome> {
-        let pending = *self.pending.get(hotkey)?;
+    /// A miner opened its tiles: what is to be checked before [`on_checked`](Self::on_checked).
+    pub fn on_opened(&mut self, ask: &Ask, answer: Vec<OpenedTile>) -> Option<Check> {
+        let pending = self.pending(ask)?;
         let Stage::Opening { root, nonce, elapsed_ms, .. } = pending.stage else { return None };
-        let verdict = match verify(&pending.challenge, &root, &nonce, answer) {
+        pending.stage = Stage::Checking { elapsed_ms };
+        Some(Check { ask: *ask, challenge: pending.challenge, root, nonce, answer })
+    }
+
+    /// The opened tiles were recomputed.
+    pub fn on_checked(&mut self, Checked { ask, result }: Checked) -> Option<Outcome> {
+        let pending = *self.pending(&ask)?;
+        let Stage::Checking { elapsed_ms } = pending.stage else { return None };
+        let (measured, verdict) = match result {
             Err(error) => (None, Err(ProofFault::False(error))),
             Ok(()) => {
                 let per_second = u128::from(pending.challenge.multiplications()) * 1000 / u128::from(elapsed_ms.max(1));
@@ -220,7 +291,18 @@ impl Admission {
                 (Some(measured), verdict)
             }
         };
-        Some(self.end(&pending.prover, verdict))
+        Some(self.end(&pending, measured, verdict))
+    }
+
+    /// There will be no answer, or none that could be read: ends the proof at whichever of its steps it is.
+    pub fn on_no_answer(&mut self, ask: &Ask, reason: String) -> Option<Outcome> {
+        let pending = *self.pending(ask)?;
+        let what = match pending.stage {
+            Stage::Multiplying => "the root",
+            Stage::Opening { .. } => "the drawn tiles",
+            Stage::Checking { .. } => "a result of the check",
+        };
+        Some(self.end(&pending, None, Err(ProofFault::NoAnswer { what, reason })))
     }
 
     /// Time passed: ends proofs whose miner is not heard of any more. To be called at [`wake_at`](Self::wake_at).
@@ -230,24 +312,26 @@ impl Admission {
             Stage::Multiplying => {
                 let waited_ms = now.since(pending.since);
                 let is_over = waited_ms >= pending.allowed_ms.saturating_mul(GIVE_UP_FACTOR);
-                is_over.then_some((pending.prover, ProofFault::NoRoot { waited_ms }))
+                is_over.then_some((*pending, ProofFault::NoRoot { waited_ms }))
             }
             Stage::Opening { since, .. } => {
                 let waited_ms = now.since(since);
-                (waited_ms >= open_ms).then_some((pending.prover, ProofFault::NotOpened { waited_ms }))
+                (waited_ms >= open_ms).then_some((*pending, ProofFault::NotOpened { waited_ms }))
             }
+            Stage::Checking { .. } => None,
         });
         let late: Vec<_> = late.collect();
-        late.into_iter().map(|(prover, fault)| self.end(&prover, (None, Err(fault)))).collect()
+        late.into_iter().map(|(pending, fault)| self.end(&pending, None, Err(fault))).collect()
     }
 
     /// When [`on_tick`](Self::on_tick) has something to do.
     pub fn wake_at(&self) -> Option<Millis> {
         let deadline = |pending: &Pending| match pending.stage {
-            Stage::Multiplying => pending.since.plus(pending.allowed_ms.saturating_mul(GIVE_UP_FACTOR)),
-            Stage::Opening { since, .. } => since.plus(self.rules.open_ms),
+            Stage::Multiplying => Some(pending.since.plus(pending.allowed_ms.saturating_mul(GIVE_UP_FACTOR))),
+            Stage::Opening { since, .. } => Some(since.plus(self.rules.open_ms)),
+            Stage::Checking { .. } => None,
         };
-        self.pending.values().map(deadline).min()
+        self.pending.values().filter_map(deadline).min()
     }
 
     /// How a miner's last proof ended.
@@ -261,15 +345,21 @@ impl Admission {
         if self.last.get(hotkey).is_some_and(|outcome| outcome.verdict.is_ok()) { 1000 } else { 0 }
     }
 
-    fn end(&mut self, prover: &Prover, (measured, verdict): (Option<u64>, Result<(), ProofFault>)) -> Outcome {
-        self.pending.remove(&prover.hotkey);
+    /// The proof of that name, unless it has ended.
+    fn pending(&mut self, ask: &Ask) -> Option<&mut Pending> {
+        self.pending.get_mut(&ask.hotkey).filter(|pending| pending.ask == *ask)
+    }
+
+    fn end(&mut self, pending: &Pending, measured: Option<u64>, verdict: Result<(), ProofFault>) -> Outcome {
+        let hotkey = pending.ask.hotkey;
+        self.pending.remove(&hotkey);
         let outcome = Outcome {
-            hotkey: prover.hotkey,
-            declared_per_second: prover.declared_per_second,
+            hotkey,
+            declared_per_second: pending.declared_per_second,
             measured_per_second: measured,
             verdict,
         };
-        self.last.insert(prover.hotkey, outcome.clone());
+        self.last.insert(hotkey, outcome.clone());
         outcome
     }
 }
@@ -277,6 +367,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use engine::work_proof::Product;
+    use neuron::wire;
 
     use super::*;
 
@@ -302,13 +393,18 @@ mod tests {
     fn prove(admission: &mut Admission, ask: &Ask, as_whom: AccountId, took_ms: u32) -> Outcome {
         let product = product(ask, as_whom);
         let now = Millis(1000).plus(took_ms);
-        let draw = admission.on_root(now, &ask.hotkey, product.root(), [5; 32]).unwrap();
-        admission.on_opened(&ask.hotkey, &product.open(&draw.tiles).unwrap()).unwrap()
+        let tiles = admission.on_root(now, ask, product.root(), [5; 32]).unwrap();
+        open(admission, ask, &product, &tiles)
+    }
+
+    fn open(admission: &mut Admission, ask: &Ask, product: &Product, tiles: &[u32]) -> Outcome {
+        let check = admission.on_opened(ask, product.open(tiles).unwrap()).unwrap();
+        admission.on_checked(check.run()).unwrap()
     }
 
     #[test]
     fn an_honest_proof_in_time_is_admitted_and_measured() {
-        let mut admission = Admission::new(RULES);
+        let mut admission = Admission::new(RULES, Vec::new());
         assert_eq!(admission.allowed_ms(DECLARED), ALLOWED_MS);
         let asks = start(&mut admission, &[prover(1)]);
         assert_eq!(admission.factor_per_mille(&prover(1).hotkey), 0, "not before it proved");
@@ -323,7 +419,7 @@ mod tests {
     #[test]
     fn the_boundary_of_too_slow_is_exact_and_a_slow_machine_is_still_measured() {
         for (took_ms, passes) in [(ALLOWED_MS, true), (ALLOWED_MS + 1, false)] {
-            let mut admission = Admission::new(RULES);
+            let mut admission = Admission::new(RULES, Vec::new());
             let asks = start(&mut admission, &[prover(1)]);
             let outcome = prove(&mut admission, &asks[0], asks[0].hotkey, took_ms);
             assert_eq!(outcome.verdict.is_ok(), passes, "{took_ms} ms");
@@ -334,7 +430,7 @@ mod tests {
 
     #[test]
     fn an_answer_made_for_another_identity_is_false() {
-        let mut admission = Admission::new(RULES);
+        let mut admission = Admission::new(RULES, Vec::new());
         let asks = start(&mut admission, &[prover(1), prover(2)]);
         assert_ne!(asks[0].nonce, asks[1].nonce);
         let outcome = prove(&mut admission, &asks[0], asks[1].hotkey, 10);
@@ -344,23 +440,23 @@ mod tests {
 
     #[test]
     fn tiles_that_fit_no_root_and_roots_that_come_twice_do_not_help() {
-        let mut admission = Admission::new(RULES);
+        let mut admission = Admission::new(RULES, Vec::new());
         let asks = start(&mut admission, &[prover(1)]);
         let product = product(&asks[0], asks[0].hotkey);
         let guess = Digest([7; 32]);
-        let draw = admission.on_root(Millis(1001), &asks[0].hotkey, guess, [5; 32]).unwrap();
-        assert_eq!(admission.on_root(Millis(1100), &asks[0].hotkey, product.root(), [6; 32]), None);
-        let outcome = admission.on_opened(&asks[0].hotkey, &product.open(&draw.tiles).unwrap()).unwrap();
+        let tiles = admission.on_root(Millis(1001), &asks[0], guess, [5; 32]).unwrap();
+        assert_eq!(admission.on_root(Millis(1100), &asks[0], product.root(), [6; 32]), None);
+        let outcome = open(&mut admission, &asks[0], &product, &tiles);
         assert!(matches!(outcome.verdict, Err(ProofFault::False(WorkProofError::Proof(_)))), "{outcome:?}");
     }
 
     #[test]
     fn the_silent_are_given_up_at_their_deadline() {
-        let mut admission = Admission::new(RULES);
+        let mut admission = Admission::new(RULES, Vec::new());
         let asks = start(&mut admission, &[prover(1), prover(2)]);
         let wake = admission.wake_at().unwrap();
         assert_eq!(wake, Millis(1000 + u64::from(ALLOWED_MS * GIVE_UP_FACTOR)));
-        admission.on_root(Millis(1100), &asks[1].hotkey, Digest([0; 32]), [5; 32]).unwrap();
+        admission.on_root(Millis(1100), &asks[1], Digest([0; 32]), [5; 32]).unwrap();
         assert_eq!(admission.wake_at(), Some(wake));
         assert_eq!(admission.on_tick(Millis(wake.0 - 1)), []);
         let outcomes = admission.on_tick(wake);
@@ -368,12 +464,76 @@ mod tests {
         let outcomes = admission.on_tick(Millis(1600));
         assert!(matches!(outcomes[..], [Outcome { verdict: Err(ProofFault::NotOpened { .. }), .. }]));
         assert_eq!(admission.wake_at(), None);
-        assert_eq!(admission.on_opened(&asks[1].hotkey, &[]), None, "too late");
+        assert_eq!(admission.on_opened(&asks[1], Vec::new()), None, "too late");
+    }
+
+    #[test]
+    fn while_tiles_are_recomputed_nothing_is_late_and_nothing_is_decided() {
+        let mut admission = Admission::new(RULES, Vec::new());
+        let ask = start(&mut admission, &[prover(1)])[0];
+        let product = product(&ask, ask.hotkey);
+        let tiles = admission.on_root(Millis(1050), &ask, product.root(), [5; 32]).unwrap();
+        let check = admission.on_opened(&ask, product.open(&tiles).unwrap()).unwrap();
+        assert_eq!(admission.on_opened(&ask, product.open(&tiles).unwrap()), None, "opened once");
+        assert_eq!(admission.wake_at(), None);
+        assert_eq!(admission.on_tick(Millis(1_000_000)), []);
+        assert_eq!(admission.factor_per_mille(&ask.hotkey), 0);
+        assert!(start(&mut admission, &[prover(1)]).is_empty(), "one proof at a time");
+        let checked = check.run();
+        assert_eq!(admission.on_checked(checked.clone()).unwrap().verdict, Ok(()));
+        assert_eq!(admission.on_checked(checked), None, "counted once");
+    }
+
+    #[test]
+    fn who_gives_no_answer_is_not_admitted_and_is_asked_again() {
+        let mut admission = Admission::new(RULES, Vec::new());
+        let first = start(&mut admission, &[prover(1)])[0];
+        let outcome = admission.on_no_answer(&first, "busy".to_owned()).unwrap();
+        assert_eq!(outcome.verdict.unwrap_err().to_string(), "the root did not come: busy");
+        assert_eq!(admission.on_no_answer(&first, "busy".to_owned()), None);
+        let again = admission.on_window(Millis(2000), WindowId(2), BEACON, &[prover(1)], &[10; 32]).unwrap()[0];
+        assert_ne!(first.nonce, again.nonce);
+        let root = product(&first, first.hotkey).root();
+        assert_eq!(admission.on_root(Millis(2001), &first, root, [5; 32]), None, "the first proof has ended");
+        assert_eq!(admission.on_no_answer(&first, "late".to_owned()), None);
+        admission.on_root(Millis(2001), &again, root, [5; 32]).unwrap();
+        let outcome = admission.on_no_answer(&again, "busy".to_owned()).unwrap();
+        assert_eq!(outcome.verdict.unwrap_err().to_string(), "the drawn tiles did not come: busy");
+    }
+
+    #[test]
+    fn proofs_that_hold_survive_a_restart_and_no_others() {
+        let mut admission = Admission::new(RULES, Vec::new());
+        let asks = start(&mut admission, &[prover(1), prover(2)]);
+        prove(&mut admission, &asks[0], asks[0].hotkey, 100);
+        prove(&mut admission, &asks[1], asks[0].hotkey, 100);
+        let proofs = admission.proofs();
+        let (hotkey, declared_per_second) = (asks[0].hotkey, DECLARED);
+        assert_eq!(proofs, [Proof { hotkey, declared_per_second, measured_per_second: DECLARED }]);
+        let mut restarted = Admission::new(RULES, proofs.clone());
+        assert_eq!(restarted.proofs(), proofs);
+        assert_eq!(restarted.factor_per_mille(&hotkey), 1000);
+        let due: Vec<_> = start(&mut restarted, &[prover(1), prover(2)]).iter().map(|ask| ask.hotkey).collect();
+        assert_eq!(due, [prover(2).hotkey]);
+        let many = (0..=MAX_PROVERS as u32).map(|n| {
+            let mut hotkey = [0; 32];
+            hotkey[..4].copy_from_slice(&n.to_le_bytes());
+            Proof { hotkey: AccountId(hotkey), ..proofs[0] }
+        });
+        assert_eq!(Admission::new(RULES, many.collect()).proofs().len(), MAX_PROVERS);
+    }
+
+    #[test]
+    fn a_proof_on_disk_has_one_form() {
+        let proof = Proof { hotkey: AccountId([1; 32]), declared_per_second: 2, measured_per_second: 3 };
+        let bytes = wire::encode::<_, MAX_PROOF_BYTES>(&proof).unwrap();
+        assert_eq!(bytes.len(), MAX_PROOF_BYTES);
+        assert_eq!(wire::decode::<Proof, MAX_PROOF_BYTES>(&bytes).unwrap(), proof);
     }
 
     #[test]
     fn in_a_fleet_window_everybody_is_asked_at_once() {
-        let mut admission = Admission::new(AdmissionRules { fleet_per_mille: 1000, ..RULES });
+        let mut admission = Admission::new(AdmissionRules { fleet_per_mille: 1000, ..RULES }, Vec::new());
         let miners = [prover(1), prover(2), prover(3)];
         for ask in start(&mut admission, &miners) {
             assert_eq!(prove(&mut admission, &ask, ask.hotkey, 50).verdict, Ok(()));
@@ -383,12 +543,12 @@ mod tests {
 
     #[test]
     fn the_gone_are_forgotten_and_rules_that_cannot_be_are_refused() {
-        let mut admission = Admission::new(RULES);
+        let mut admission = Admission::new(RULES, Vec::new());
         let ask = start(&mut admission, &[prover(1)])[0];
         prove(&mut admission, &ask, ask.hotkey, 50);
         start(&mut admission, &[prover(2)]);
         assert_eq!(admission.last(&prover(1).hotkey), None);
-        let mut absurd = Admission::new(AdmissionRules { side: 100, ..RULES });
+        let mut absurd = Admission::new(AdmissionRules { side: 100, ..RULES }, Vec::new());
         let refused = absurd.on_window(Millis(0), WindowId(0), BEACON, &[prover(1)], &[0; 32]);
         assert_eq!(refused, Err(WorkProofError::Side(100)));
     }

@@ -30,8 +30,9 @@ use super::offers::{self, Known, Offers};
 use super::recompute::{self, Holders, WindowWeights};
 use super::{ValidatorError, asking, is_permitted};
 use crate::evidence::{Archive, Evidence, EvidenceError};
-use crate::hardware::{self, Hardware};
+use crate::hardware::Hardware;
 use crate::ledger::Ledger;
+use crate::machine::admission::Outcome as Proved;
 use crate::machine::audit::{Action, Audit, AuditRules, Event, MAX_OPEN_WINDOWS, Opened, Standing, WindowReport};
 use crate::machine::draw::DrawRules;
 use crate::machine::identity::Identity;
@@ -58,7 +59,7 @@ pub(super) enum Outcome {
     Audit(Event),
     Weights(WindowId, WindowWeights),
     HeldOut { window: WindowId, nats: f64, tokens: u64 },
-    Hardware(hardware::Outcome),
+    Hardware(Proved),
     Offered(Hash, Option<Box<Evidence>>),
     Checked(Hash, Box<Evidence>, Result<(), EvidenceError>),
     Posted(Option<Vec<Uid>>),
