@@ -152,3 +152,6 @@ fn out_earned(adversaries: &[&NeuronTally], working: &[&NeuronTally]) -> Invaria
     let least = working.iter().map(|n| n.emission_rao).min().unwrap_or(0);
     each("no adversary out-earned an honest miner", adversaries, |n| n.emission_rao < least, "did")
 }
+
+#[cfg(test)]
+mod tests;

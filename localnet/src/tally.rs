@@ -402,3 +402,6 @@ fn median_passes(audits: &Audits, miner: &AccountId) -> u64 {
     let middle = reported.len().saturating_sub(1) / 2;
     reported.get(middle).copied().map_or(0, u64::from)
 }
+
+#[cfg(test)]
+mod tests;
