@@ -8,6 +8,7 @@ use std::time::Duration;
 use chain::{Block, Blocks, Client, ConnectConfig, Netuid};
 use eyre::{Context, Result, bail, eyre};
 use narrows_node::{DevNode, DevNodeConfig};
+use neuron::worker::RunPlan;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -141,6 +142,11 @@ impl Subnet {
     /// The subnet.
     pub fn netuid(&self) -> Netuid {
         self.netuid
+    }
+
+    /// What is trained.
+    pub fn plan(&self) -> &Arc<RunPlan> {
+        &self.training.plan
     }
 
     /// Where clients connect.

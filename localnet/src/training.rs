@@ -213,8 +213,11 @@ fn optimizer(args: &UpArgs, start: u64) -> OptimizerConfig {
     let windows = match (args.windows, args.epochs_expected()) {
         (Some(windows), _) => u64::from(windows),
         (None, Some(epochs)) => {
-            // Two epochs pass before the first that pays: one grants permits, one sees the first weights committed.
-            let blocks = ((epochs + 2) * u64::from(args.tempo)).saturating_sub(start);
+            // The first window is judged when its audits close; the weights that follow are committed in that epoch and
+            // revealed in the next, whose end is the first to pay by them.
+            let judged = start + u64::from(SCHEDULE.cut_offset() + JudgingRules::default().close_blocks);
+            let tempo = u64::from(args.tempo);
+            let blocks = ((judged.div_ceil(tempo) + epochs) * tempo).saturating_sub(start);
             blocks / window_blocks()
         }
         (None, None) => return default,

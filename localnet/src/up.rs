@@ -15,7 +15,10 @@ use crate::view::{Header, View};
 const FRAME: Duration = Duration::from_millis(200);
 
 /// What does not come within this many tempos more than it needs is not coming: the run ends and the invariants say why.
-const PATIENCE_TEMPOS: u64 = 4;
+const PATIENCE_TEMPOS: u64 = 3;
+
+/// Blocks before the first window, and until its audits are closed.
+const LEAD_BLOCKS: u64 = 160;
 
 /// Epochs that pay after a conviction before a run ends by itself.
 const EPOCHS_AFTER_CONVICTION: u64 = 2;
@@ -130,11 +133,12 @@ fn is_reached(goal: Goal, tally: &Tally, stages: u16) -> bool {
 
 fn patience_blocks(goal: Goal, args: &UpArgs) -> u64 {
     let tempo = u64::from(args.tempo);
-    match goal {
-        Goal::Windows(windows) => u64::from(windows) * window_blocks() + PATIENCE_TEMPOS * tempo,
-        Goal::Epochs(epochs) => (epochs + PATIENCE_TEMPOS) * tempo,
-        Goal::Verdicts => (CI_EPOCHS + EPOCHS_AFTER_CONVICTION + PATIENCE_TEMPOS) * tempo,
-    }
+    let needed = match goal {
+        Goal::Windows(windows) => u64::from(windows) * window_blocks(),
+        Goal::Epochs(epochs) => epochs * tempo,
+        Goal::Verdicts => (CI_EPOCHS + EPOCHS_AFTER_CONVICTION) * tempo,
+    };
+    LEAD_BLOCKS + needed + PATIENCE_TEMPOS * tempo
 }
 
 /// One line at the end of an epoch.

@@ -102,7 +102,7 @@ fn a_run_pays_and_the_chain_says_so_too() {
             let uid = metagraph.by_hotkey(&validator.hotkey_id()).expect("registered").uid;
             let row: BTreeMap<_, _> = weights[&uid].iter().copied().collect();
             assert_eq!(row.keys().copied().collect::<Vec<_>>(), miners);
-            assert!(row.values().all(|value| *value > 60_000), "honest miners answer nearly always: {row:?}");
+            assert!(row.values().all(|value| *value > 10_000), "honest miners share the work: {row:?}");
         }
 
         // What the summary calls earned is stake on the hotkey: nothing else has moved it.
