@@ -15,6 +15,9 @@ const MOST_ABOVE_UNCUT: f64 = 0.02;
 /// How far from their median, as a factor, the pay of a pass may lie among honest miners.
 const PAY_FACTOR: f64 = 2.0;
 
+/// Paid epochs from which on the pay of a pass is compared: before, a window more or less decides.
+const EPOCHS_TO_COMPARE_PAY: u64 = 3;
+
 /// Windows that placement may take to hear of a conviction.
 const WINDOWS_TO_REPLACE: u32 = 4;
 
@@ -38,12 +41,14 @@ pub fn all(tally: &Tally, loss: Option<&Trained>) -> Vec<Invariant> {
         each("every honest miner trained", &working, |n| n.passes > 0, "did not"),
         each("every honest miner was paid", &working, |n| n.emission_rao > 0, "were not"),
         each("every validator was paid", &validators, |n| n.emission_rao > 0, "were not"),
-        even_pay(tally, &working),
         each("no honest neuron was convicted", &honest, |n| n.convicted_by.is_empty(), "were, by a validator at least"),
         same_weights(tally),
         learned(tally, loss),
     ];
     all.extend(loss.and_then(near_uncut));
+    if tally.paid_epochs >= EPOCHS_TO_COMPARE_PAY {
+        all.push(even_pay(tally, &working));
+    }
     if !adversaries.is_empty() {
         all.push(each("every adversary was convicted", &adversaries, |n| n.convicted.is_some(), "were not"));
         all.extend(replaced(tally, &adversaries));
