@@ -142,10 +142,14 @@ fn replicas_that_part_ways_and_models_that_learned_too_little_are_found() {
     let behind = Trained { last: 2.4, ..trained() };
     assert_eq!(broken(&tally, Some(behind)), ["the swarm's model is as good as one trained in one process"]);
     let mut short = tally;
-    short.tokens = 100;
-    assert_eq!(broken(&short, Some(Trained { last: 3.4, uncut: None, ..trained() })), [""; 0]);
+    let model = |last| Some(Trained { last, ..trained() });
+    short.tokens = BYTES_TO_PASS_UNIGRAM;
+    assert_eq!(broken(&short, model(3.4)), [""; 0]);
     let unigram = "the swarm's model is better than the best unigram model";
-    assert_eq!(broken(&short, Some(Trained { last: 3.6, uncut: None, ..trained() })), [unigram]);
+    assert_eq!(broken(&short, model(3.6)), [unigram]);
+    short.tokens = 100;
+    assert_eq!(broken(&short, model(5.4)), [""; 0]);
+    assert_eq!(broken(&short, model(5.5)), ["the swarm's model is better than it began"]);
 }
 
 #[test]
