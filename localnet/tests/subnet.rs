@@ -135,9 +135,9 @@ fn the_same_seed_gives_the_same_people() {
         let neurons = report["neurons"].as_array().expect("neurons").iter();
         neurons.map(|n| (n["uid"].as_u64().expect("uid"), n["hotkey"].as_str().expect("hotkey").to_owned())).collect()
     };
-    let first = who(&report(&run(&["--json", "--epochs", "1"])));
-    assert_eq!(first, who(&report(&run(&["--json", "--epochs", "1"]))));
-    assert_ne!(first, who(&report(&run(&["--json", "--epochs", "1", "--seed", "2"]))));
+    let first = who(&report(&run(&["--json", "--windows", "1"])));
+    assert_eq!(first, who(&report(&run(&["--json", "--windows", "1"]))));
+    assert_ne!(first, who(&report(&run(&["--json", "--windows", "1", "--seed", "2"]))));
 }
 
 #[test]
