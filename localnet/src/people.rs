@@ -28,7 +28,7 @@ use crate::events::Event;
 const MAX_NEURON_EVENTS: usize = 1024;
 
 /// Blocks between two readings of the metagraph: a localnet's epochs are short.
-const REFRESH_BLOCKS: u64 = 4;
+const REFRESH_BLOCKS: u64 = 12;
 
 /// What one neuron may keep in files.
 pub(crate) const BLOBS: BlobLimits =
