@@ -9,6 +9,7 @@
 //! | decide what to do in a window | [`machine`] |
 //! | compute a stage | [`worker`] |
 //! | run a neuron in this process | [`shell`] |
+//! | put a run's model together, and keep it in a folder | [`shell::assemble()`], [`export`] |
 //! | parse the flags that all binaries share | [`cli`] |
 //! | follow what a neuron does | [`events`] |
 //!
@@ -18,6 +19,7 @@
 pub mod cli;
 pub mod corpus;
 pub mod events;
+pub mod export;
 pub mod machine;
 pub mod manifest;
 pub mod message;
