@@ -11,13 +11,10 @@ use serde::Serialize;
 
 use super::export::SourceArgs;
 
-/// Longest prompt; the model sees no more of it than its context holds anyway.
-const MAX_PROMPT_BYTES: usize = 1024 * 1024;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Text to go on from
-    #[arg(long, value_name = "TEXT", value_parser = prompt)]
+    #[arg(long, value_name = "TEXT")]
     prompt: String,
     /// How many bytes to write
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=MAX_GENERATED_BYTES as u64))]
@@ -33,13 +30,6 @@ pub(crate) struct Args {
     from: Option<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
-}
-
-fn prompt(text: &str) -> Result<String, String> {
-    match text.len() {
-        0..=MAX_PROMPT_BYTES => Ok(text.to_owned()),
-        bytes => Err(format!("it has {bytes} bytes, at most {MAX_PROMPT_BYTES} are read")),
-    }
 }
 
 fn temperature(text: &str) -> Result<f64, String> {
