@@ -1,5 +1,6 @@
 //! `neuron export`: the run's model, from those who train it, into a folder.
 
+use std::future::Future;
 use std::path::PathBuf;
 
 use keys::cli::PasswordArgs;
@@ -21,7 +22,6 @@ pub(crate) struct SourceArgs {
 impl SourceArgs {
     /// Assembles the model, unless interrupted.
     pub(crate) async fn assemble(&self, common: &CommonArgs) -> eyre::Result<Assembled> {
-        let stop = interrupted()?;
         let hotkey = common.wallet.hotkey_pair(&self.password)?;
         let assembled = async {
             let client = common.connect_briefly().await?;
@@ -30,8 +30,13 @@ impl SourceArgs {
             let config = AssembleConfig { client, netuid, hotkey, allow_loopback, manifest };
             Ok(assemble(config).await?)
         };
-        stop.run_until_cancelled(assembled).await.unwrap_or_else(|| Err(Interrupted.into()))
+        until_interrupted(assembled).await
     }
+}
+
+/// Carries out what a person may lose patience with.
+pub(crate) async fn until_interrupted<T>(work: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
+    interrupted()?.run_until_cancelled(work).await.unwrap_or_else(|| Err(Interrupted.into()))
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,7 @@
 //! `neuron generate`: what the model says.
 
 use std::path::PathBuf;
+use std::thread;
 
 use engine::WholeModel;
 use engine::whole::{MAX_GENERATED_BYTES, Sampling};
@@ -8,8 +9,9 @@ use neuron::cli::CommonArgs;
 use neuron::export::{self, Exported, Origin};
 use neuron::message::names::{Hash, RunId, WindowId};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
-use super::export::SourceArgs;
+use super::export::{SourceArgs, until_interrupted};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -62,16 +64,19 @@ pub(crate) async fn generate(common: &CommonArgs, args: &Args) -> eyre::Result<(
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, bytes: usize::try_from(args.bytes)? };
     let hash = model.hash().into();
     let prompt = args.prompt.clone();
-    let generated = tokio::task::spawn_blocking(move || model.generate(prompt.as_bytes(), sampling)).await??;
+    let (done, generated) = oneshot::channel();
+    // A thread that ends with the process: the runtime would wait for one of its own after an interrupt.
+    thread::Builder::new().spawn(move || done.send(model.generate(prompt.as_bytes(), sampling)))?;
+    let generated = until_interrupted(async { Ok(generated.await??) }).await?;
     let text = String::from_utf8_lossy(&generated).into_owned();
     let shown = format!("{}{}", args.prompt, shown(&text));
     common.output().result(&Report { model: hash, origin: whence, prompt: args.prompt.clone(), text }, &shown)
 }
 
 async fn model(common: &CommonArgs, args: &Args) -> eyre::Result<(WholeModel, Option<Origin>)> {
-    match args.from.clone() {
+    match &args.from {
         Some(dir) => {
-            let Exported { model, origin } = tokio::task::spawn_blocking(move || export::read(&dir)).await??;
+            let Exported { model, origin } = export::read(dir)?;
             Ok((model, origin))
         }
         None => {

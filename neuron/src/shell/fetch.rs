@@ -137,8 +137,11 @@ pub async fn ask(net: &NetHandle, peer: &AccountId, hash: Hash, limit_bytes: usi
                 return None;
             }
         };
-        if total_bytes > limit_bytes as u64 || piece.is_empty() || piece.len() > limit_bytes - bytes.len() {
-            tracing::debug!(%peer, total_bytes, limit_bytes, "a blob has another length than it can have");
+        // Whole pieces only: whoever gives a byte at a time could go on for days.
+        let left_bytes = total_bytes.saturating_sub(bytes.len() as u64);
+        let is_whole = piece.len() as u64 == left_bytes.min(MAX_BLOB_PIECE_BYTES as u64);
+        if total_bytes > limit_bytes as u64 || piece.is_empty() || !is_whole {
+            tracing::debug!(%peer, total_bytes, limit_bytes, "a blob or a piece of it has another length than it can have");
             return None;
         }
         bytes.extend(piece);
