@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::work_proof::{Product, WorkProofError};
 use keys::AccountId;
@@ -10,7 +11,7 @@ use neuron::message::control::{ControlRefusal, ControlRequest, ControlResponse};
 use neuron::message::hardware::ComputeChallenge;
 use neuron::message::names::{Hash, WindowId};
 use neuron::net::NetHandle;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use validator::hardware::Hardware;
 use validator::machine::admission::{Outcome, ProofFault};
 
@@ -108,6 +109,7 @@ async fn a_fleet_proves_itself_at_once_however_often_the_wait_is_cancelled() {
     for window in [1, 2] {
         hardware.on_window(WindowId(window), BEACON, &everybody);
         let mut proved: Vec<AccountId> = Vec::new();
+        let mut cancel = interval(Duration::from_millis(1));
         let all = async {
             while proved.len() < everybody.len() {
                 tokio::select! {
@@ -116,7 +118,7 @@ async fn a_fleet_proves_itself_at_once_however_often_the_wait_is_cancelled() {
                         assert_eq!(outcome.verdict, Ok(()));
                         proved.push(outcome.hotkey);
                     }
-                    () = tokio::task::yield_now() => {}
+                    _ = cancel.tick() => {}
                 }
             }
         };
