@@ -32,7 +32,7 @@ pub(super) async fn assemble(
 ) -> Option<WindowWeights> {
     let mut all = Vec::with_capacity(states.len());
     for ((stage, state), holders) in (0..).zip(states).zip(holders) {
-        all.push(fetch::weights(net, plan, StageId(stage), *state, holders).await?);
+        all.push(fetch::weights(net, plan.model(), StageId(stage), *state, holders).await?);
     }
     Some(Arc::new(all))
 }
