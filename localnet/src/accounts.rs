@@ -8,6 +8,8 @@ use std::path::Path;
 use keys::keyfile::StoredKey;
 use keys::{AccountId, CryptoType, Existing, Keypair, Protection, Wallet, WalletError};
 
+use crate::persona::{Cast, Persona};
+
 /// What an account does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,6 +43,8 @@ pub struct Account {
     pub name: String,
     /// What it does.
     pub role: Role,
+    /// How it does it.
+    pub persona: Persona,
     /// Owns funds, stake and the registration.
     pub coldkey: Keypair,
     /// Signs what the neuron does.
@@ -57,7 +61,7 @@ impl Account {
         };
         let seeds = [secret("coldkey"), secret("hotkey")];
         let [coldkey, hotkey] = seeds.map(Keypair::from_seed);
-        Self { name, role, coldkey, hotkey, seeds }
+        Self { name, role, persona: Persona::Honest, coldkey, hotkey, seeds }
     }
 
     /// Writes the account's wallet below `folder` in Bittensor's layout, unencrypted (the keys are public anyway), unless
@@ -110,6 +114,15 @@ impl Accounts {
             validators: numbered(Role::Validator, validators),
             miners: numbered(Role::Miner, miners),
         }
+    }
+
+    /// Gives the miners their parts.
+    pub fn play(mut self, cast: &Cast, seed: u64) -> Self {
+        let miners = u16::try_from(self.miners.len()).unwrap_or(u16::MAX);
+        for (miner, persona) in self.miners.iter_mut().zip(cast.draw(seed, miners)) {
+            miner.persona = persona;
+        }
+        self
     }
 
     /// Validators, then miners: the order in which they register.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chain::{AccountId, Rao, Uid};
 
 use crate::accounts::Role;
+use crate::persona::Persona;
 
 /// One line of the accounts table.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct AccountLine {
     pub name: String,
     /// What it does.
     pub role: Role,
+    /// How a miner does it.
+    pub persona: Persona,
     /// Its uid, if it is registered.
     pub uid: Option<Uid>,
     /// The coldkey's address.
@@ -50,15 +53,17 @@ impl Display for Banner {
         writeln!(f)?;
         writeln!(
             f,
-            "{:>4}  {:<13} {:<10} {:<48}  {:>14}  peer",
-            "uid", "name", "role", "hotkey (coldkey for root and owner)", "balance"
+            "{:>4}  {:<13} {:<10} {:<8} {:<48}  {:>14}  peer",
+            "uid", "name", "role", "persona", "hotkey (coldkey for root and owner)", "balance"
         )?;
         for a in &self.accounts {
             let uid = a.uid.map_or_else(|| "-".to_owned(), |uid| uid.0.to_string());
             let address = if matches!(a.role, Role::Root | Role::Owner) { a.coldkey } else { a.hotkey };
             let balance = format!("{:.3} τ", a.balance.0 as f64 / Rao::PER_TAO as f64);
             let peer = a.peer.as_deref().unwrap_or("-");
-            writeln!(f, "{uid:>4}  {:<13} {:<10} {address:<48}  {balance:>14}  {peer}", a.name, a.role.word())?;
+            let persona = if a.role == Role::Miner { a.persona.word() } else { "-" };
+            let role = a.role.word();
+            writeln!(f, "{uid:>4}  {:<13} {role:<10} {persona:<8} {address:<48}  {balance:>14}  {peer}", a.name)?;
         }
         writeln!(f)?;
         writeln!(f, "THESE KEYS ARE PUBLIC: they follow from the seed. Never send anything of value to them.")

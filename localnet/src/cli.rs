@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::persona::Cast;
+
 /// Most neurons a localnet holds: a subnet has 256 uids, the owner's among them.
 const MAX_NEURONS: u16 = 255;
 
@@ -40,6 +42,9 @@ pub struct UpArgs {
     /// Stages the model is cut into; each needs a miner.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub stages: u16,
+    /// Miners that cheat, drawn by the seed: `lazy` computes nothing, `partial` half; `none` for honest miners only.
+    #[arg(long, value_name = "PERSONA:N", default_value = "lazy:1,partial:1")]
+    pub adversary: Cast,
     /// Text to train on: a file or a folder (default: the Rust source of this program's own dependencies).
     #[arg(long, value_name = "PATH")]
     pub corpus: Option<PathBuf>,
@@ -93,6 +98,14 @@ impl UpArgs {
                 self.miners, self.stages
             ));
         }
+        let (adversaries, spare) = (self.adversary.adversaries(), self.miners - self.stages);
+        if adversaries > spare {
+            return Err(format!(
+                "{adversaries} adversaries ({}) among {} miners leave fewer honest ones than {} stages need: raise \
+                 --miners, lower --stages, or give --adversary fewer (`none` for none)",
+                self.adversary, self.miners, self.stages
+            ));
+        }
         Ok(())
     }
 }
@@ -141,6 +154,10 @@ mod tests {
         assert_eq!(crowded, Ok(()));
         let few = up(&["--miners", "3"]).expect("parses").check();
         assert!(few.is_err_and(|message| message.contains("--stages")));
+        assert!(up(&["--adversary", "liar:1"]).is_err());
+        let cast = up(&["--miners", "5"]).expect("parses").check();
+        assert!(cast.is_err_and(|message| message.contains("--adversary")));
+        assert_eq!(up(&["--miners", "5", "--adversary", "none"]).expect("parses").check(), Ok(()));
         assert_eq!(up(&["--ci"]).expect("parses").epochs_wanted(), Some(3));
         assert_eq!(up(&[]).expect("parses").epochs_wanted(), None);
     }

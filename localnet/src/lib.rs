@@ -4,7 +4,7 @@
 //! | to do this | look at |
 //! |---|---|
 //! | bring a localnet up | [`up`] |
-//! | see who takes part, and their keys | [`accounts`] |
+//! | see who takes part, their keys, and who cheats how | [`accounts`], [`persona`] |
 //! | make a subnet out of an empty chain | [`setup`] |
 //! | plan, publish and measure the run that is trained | [`training`], [`corpus`] |
 //! | run the neurons | [`people`] |
@@ -20,6 +20,7 @@ pub mod events;
 pub mod interrupt;
 pub mod logs;
 pub mod people;
+pub mod persona;
 pub mod report;
 pub mod setup;
 pub mod tally;

@@ -61,7 +61,8 @@ impl People {
         let (started, mut starts) = mpsc::channel(MAX_NEURON_EVENTS);
         let mut waiting = 0;
         for account in accounts.neurons() {
-            let work = WorkConfig::honest(RunSource::Plan(plan.clone()));
+            let source = RunSource::Plan(plan.clone());
+            let work = WorkConfig { compute: account.persona.compute(), ..WorkConfig::honest(source) };
             people.spawn(account, rpc_url, netuid, home, work, events.clone(), started.clone()).await?;
             waiting += 1;
         }

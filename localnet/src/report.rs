@@ -6,6 +6,7 @@ use chain::Rao;
 use serde::Serialize;
 
 use crate::accounts::Role;
+use crate::persona::Persona;
 use crate::tally::{NeuronTally, Tally};
 use crate::training::Trained;
 use crate::view::short;
@@ -62,6 +63,8 @@ pub struct NeuronReport {
     pub hotkey: String,
     /// Validator or miner.
     pub role: Role,
+    /// What it plays.
+    pub persona: Persona,
     /// Of 65,535, in the last epoch.
     pub incentive: u16,
     /// Of 65,535, in the last epoch.
@@ -123,6 +126,7 @@ impl From<&NeuronTally> for NeuronReport {
             name: n.name.clone(),
             hotkey: n.hotkey.to_string(),
             role: n.role,
+            persona: n.persona,
             incentive: n.incentive,
             dividends: n.dividends,
             emission_rao: n.emission_rao,

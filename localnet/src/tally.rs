@@ -7,6 +7,7 @@ use neuron::message::names::Hash;
 
 use crate::accounts::{Account, Role};
 use crate::events::Event;
+use crate::persona::Persona;
 
 /// One neuron of the localnet.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct NeuronTally {
     pub name: String,
     /// Validator or miner.
     pub role: Role,
+    /// What it plays.
+    pub persona: Persona,
     /// Its hotkey.
     pub hotkey: AccountId,
     /// Its uid.
@@ -82,6 +85,7 @@ impl Tally {
             let tally = NeuronTally {
                 name: account.name.clone(),
                 role: account.role,
+                persona: account.persona,
                 hotkey,
                 uid,
                 validator_permit: false,

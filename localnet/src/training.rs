@@ -29,6 +29,9 @@ const HEAD_START_BLOCKS: u64 = 8;
 /// Posts of 100 bytes that the dev chain takes from a hotkey in a tempo, as Bittensor's does.
 const POSTS_PER_TEMPO: u32 = 31;
 
+/// Layers of a stage: more than one, so that a part of a stage can be left out.
+const LAYERS_PER_STAGE: usize = 2;
+
 /// Sequences in a microbatch.
 const BATCH: u32 = 8;
 
@@ -73,7 +76,8 @@ impl Training {
         let epoch = head.epoch_schedule(netuid).await?;
         let start = epoch.next.0 + HEAD_START_BLOCKS;
         let beacon = head.beacon_config().await?;
-        let model = ModelConfig { layers_per_stage: vec![1; usize::from(args.stages)], ..ModelConfig::small() };
+        let model =
+            ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
         let manifest = Manifest {
             version: MANIFEST_VERSION,
             genesis: Hash(client.genesis_hash().0),

@@ -75,7 +75,7 @@ enum Screen {
 /// Runs a localnet until its epochs are paid, or until the user ends it.
 pub async fn up(args: &UpArgs, live: bool) -> Result<Outcome> {
     let home = Home::open(args.state.as_deref())?;
-    let accounts = Accounts::derive(args.seed, args.validators, args.miners);
+    let accounts = Accounts::derive(args.seed, args.validators, args.miners).play(&args.adversary, args.seed);
     let wallets = home.path().join("wallets");
     for account in accounts.all() {
         account.write_wallet(&wallets).wrap_err_with(|| format!("cannot write the wallet of {}", account.name))?;
@@ -236,6 +236,7 @@ async fn banner(
         lines.push(AccountLine {
             name: account.name.clone(),
             role: account.role,
+            persona: account.persona,
             uid,
             coldkey: account.coldkey_id(),
             hotkey: account.hotkey_id(),

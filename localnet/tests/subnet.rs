@@ -27,6 +27,8 @@ const SMALL: &[&str] = &[
     "2",
     "--validators",
     "2",
+    "--adversary",
+    "none",
     "--tempo",
     "30",
     "--block-time",
@@ -149,7 +151,9 @@ fn nonsense_and_a_taken_port_end_with_status_2() {
 
     let empty = tempfile::tempdir().expect("folder");
     let empty = empty.path().to_str().expect("path");
-    let nonsense: [[&str; 2]; 6] = [
+    let nonsense: [[&str; 2]; 8] = [
+        ["--adversary", "liar:1"],
+        ["--adversary", "lazy:9"],
         ["--miners", "0"],
         ["--miners", "3"],
         ["--tempo", "1"],
