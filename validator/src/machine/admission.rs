@@ -23,6 +23,7 @@ use bincode::{Decode, Encode};
 use engine::Digest;
 use engine::work_proof::{Challenge, OpenedTile, WorkProofError, drawn_tiles, verify};
 use keys::AccountId;
+use neuron::manifest::HardwareRules;
 use neuron::message::names::{Beacon, Millis, WindowId};
 use thiserror::Error;
 
@@ -35,22 +36,6 @@ pub const MAX_PROOF_BYTES: usize = 32 + 2 * 8;
 /// How many times the time allowed is waited before a miner counts as not having answered. Longer than the time allowed,
 /// so that a slow machine is measured rather than taken for dead.
 pub const GIVE_UP_FACTOR: u32 = 4;
-
-/// What a proof goes by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AdmissionRules {
-    /// Side of the matrices; its cube is the number of multiplications. The time they take has to be well above the
-    /// round trip, or the network is measured.
-    pub side: u32,
-    /// Of a thousand, how much longer than its declared speed says a miner may take: noise of an honest machine.
-    pub slack_per_mille: u32,
-    /// What the network may take, there and back, in milliseconds.
-    pub round_trip_ms: u32,
-    /// How long a miner has to open the drawn tiles, in milliseconds.
-    pub open_ms: u32,
-    /// In how many of a thousand windows the whole fleet is challenged.
-    pub fleet_per_mille: u16,
-}
 
 /// A miner to be challenged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -183,14 +168,14 @@ struct Pending {
 /// The hardware verifier.
 #[derive(Debug)]
 pub struct Admission {
-    rules: AdmissionRules,
+    rules: HardwareRules,
     pending: BTreeMap<AccountId, Pending>,
     last: BTreeMap<AccountId, Outcome>,
 }
 
 impl Admission {
     /// A verifier that knows what was proved before, of which it takes no more than [`MAX_PROVERS`].
-    pub fn new(rules: AdmissionRules, proofs: Vec<Proof>) -> Self {
+    pub fn new(rules: HardwareRules, proofs: Vec<Proof>) -> Self {
         let outcome = |Proof { hotkey, declared_per_second, measured_per_second }| {
             let measured_per_second = Some(measured_per_second);
             (hotkey, Outcome { hotkey, declared_per_second, measured_per_second, verdict: Ok(()) })
@@ -210,10 +195,8 @@ impl Admission {
 
     /// The milliseconds that a miner of a declared speed has for the product, allowances included.
     pub fn allowed_ms(&self, declared_per_second: u64) -> u32 {
-        let multiplications = u128::from(self.rules.side).pow(3);
-        let honest_ms = (multiplications * 1000).div_ceil(u128::from(declared_per_second.max(1)));
-        let with_slack = (honest_ms * (1000 + u128::from(self.rules.slack_per_mille))).div_ceil(1000);
-        u32::try_from(with_slack).unwrap_or(u32::MAX).saturating_add(self.rules.round_trip_ms)
+        let rules = HardwareRules { multiplications_per_second: declared_per_second, ..self.rules };
+        u32::try_from(rules.allowed_ms()).unwrap_or(u32::MAX)
     }
 
     /// How long a miner of a declared speed is waited for, in milliseconds.

@@ -5,8 +5,14 @@ use neuron::wire;
 
 use super::*;
 
-const RULES: AdmissionRules =
-    AdmissionRules { side: 128, slack_per_mille: 250, round_trip_ms: 20, open_ms: 500, fleet_per_mille: 0 };
+const RULES: HardwareRules = HardwareRules {
+    side: 128,
+    multiplications_per_second: DECLARED,
+    slack_per_mille: 250,
+    round_trip_ms: 20,
+    open_ms: 500,
+    fleet_per_mille: 0,
+};
 /// 128³ multiplications in 100 ms.
 const DECLARED: u64 = 128 * 128 * 128 * 10;
 const ALLOWED_MS: u32 = 145;
@@ -168,7 +174,7 @@ fn a_proof_on_disk_has_one_form() {
 
 #[test]
 fn in_a_fleet_window_everybody_is_asked_at_once() {
-    let mut admission = Admission::new(AdmissionRules { fleet_per_mille: 1000, ..RULES }, Vec::new());
+    let mut admission = Admission::new(HardwareRules { fleet_per_mille: 1000, ..RULES }, Vec::new());
     let miners = [prover(1), prover(2), prover(3)];
     for ask in start(&mut admission, &miners) {
         assert_eq!(prove(&mut admission, &ask, ask.hotkey, 50).verdict, Ok(()));
@@ -183,7 +189,7 @@ fn the_gone_are_forgotten_and_rules_that_cannot_be_are_refused() {
     prove(&mut admission, &ask, ask.hotkey, 50);
     start(&mut admission, &[prover(2)]);
     assert_eq!(admission.last(&prover(1).hotkey), None);
-    let mut absurd = Admission::new(AdmissionRules { side: 100, ..RULES }, Vec::new());
+    let mut absurd = Admission::new(HardwareRules { side: 100, ..RULES }, Vec::new());
     let refused = absurd.on_window(Millis(0), WindowId(0), BEACON, &[prover(1)], &[0; 32]);
     assert_eq!(refused, Err(WorkProofError::Side(100)));
 }
