@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::machine::judge::Recomputed;
 
-/// Held-out tokens on which an assembled model is measured: enough to see it learn, little enough to do it every window.
+/// Held-out tokens on which an assembled model is measured: enough to see it learn.
 const HELD_OUT_TOKENS: usize = 8 * 1024;
 
 /// The weights of every stage in one window.
