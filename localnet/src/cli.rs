@@ -10,6 +10,9 @@ use crate::persona::Cast;
 /// Most neurons a localnet holds: a subnet has 256 uids, the owner's among them.
 const MAX_NEURONS: u16 = 255;
 
+/// Fewest paid epochs of a run with `--ci` that says nothing else.
+pub const CI_EPOCHS: u64 = 4;
+
 /// A Narrows subnet on this machine: chain, validators and miners, with one command.
 #[derive(Debug, Parser)]
 #[command(
@@ -28,6 +31,18 @@ pub struct Cli {
 pub enum Command {
     /// Bring a subnet up and run it.
     Up(UpArgs),
+}
+
+/// What ends a run by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// So many windows are merged.
+    Windows(u32),
+    /// So many epochs have paid.
+    Epochs(u64),
+    /// [`CI_EPOCHS`] have paid, every adversary is convicted, and since then two epochs have paid, one of them by weights
+    /// that all were committed after the conviction.
+    Verdicts,
 }
 
 /// How a localnet is brought up.
@@ -49,14 +64,17 @@ pub struct UpArgs {
     #[arg(long, value_name = "PATH")]
     pub corpus: Option<PathBuf>,
     /// Time between two blocks.
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = block_time)]
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = block_time)]
     pub block_time: Duration,
     /// Blocks in an epoch.
     #[arg(long, value_name = "BLOCKS", default_value_t = 120, value_parser = clap::value_parser!(u16).range(20..=7200))]
     pub tempo: u16,
-    /// End after this many paid epochs (default: run until Ctrl-C, or 3 with --ci).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// End after this many paid epochs (default: run until Ctrl-C; with --ci at least 4, and 2 after the last conviction).
+    #[arg(long, value_name = "N", conflicts_with = "windows", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub epochs: Option<u64>,
+    /// End after this many windows instead.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub windows: Option<u32>,
     /// Fixes every key, the beacon and all draws.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -78,9 +96,22 @@ pub struct UpArgs {
 }
 
 impl UpArgs {
-    /// Paid epochs after which the run ends by itself.
-    pub fn epochs_wanted(&self) -> Option<u64> {
-        self.epochs.or(self.ci.then_some(3))
+    /// What ends the run by itself.
+    pub fn goal(&self) -> Option<Goal> {
+        match (self.windows, self.epochs) {
+            (Some(windows), _) => Some(Goal::Windows(windows)),
+            (None, Some(epochs)) => Some(Goal::Epochs(epochs)),
+            (None, None) => self.ci.then_some(Goal::Verdicts),
+        }
+    }
+
+    /// Paid epochs after which the run will probably end.
+    pub fn epochs_expected(&self) -> Option<u64> {
+        match self.goal()? {
+            Goal::Windows(_) => None,
+            Goal::Epochs(epochs) => Some(epochs),
+            Goal::Verdicts => Some(CI_EPOCHS),
+        }
     }
 
     /// Checks what a single flag cannot: the message says which to change.
@@ -158,7 +189,10 @@ mod tests {
         let cast = up(&["--miners", "5"]).expect("parses").check();
         assert!(cast.is_err_and(|message| message.contains("--adversary")));
         assert_eq!(up(&["--miners", "5", "--adversary", "none"]).expect("parses").check(), Ok(()));
-        assert_eq!(up(&["--ci"]).expect("parses").epochs_wanted(), Some(3));
-        assert_eq!(up(&[]).expect("parses").epochs_wanted(), None);
+        assert!(up(&["--epochs", "3", "--windows", "3"]).is_err());
+        assert_eq!(up(&["--ci"]).expect("parses").goal(), Some(Goal::Verdicts));
+        assert_eq!(up(&["--ci", "--epochs", "3"]).expect("parses").goal(), Some(Goal::Epochs(3)));
+        assert_eq!(up(&["--windows", "3"]).expect("parses").goal(), Some(Goal::Windows(3)));
+        assert_eq!(up(&[]).expect("parses").goal(), None);
     }
 }

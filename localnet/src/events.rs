@@ -2,6 +2,7 @@
 //! this one stream; nothing else tells them anything.
 
 use keys::AccountId;
+use neuron::events::{FetchedKind, MinerAudit, RulingKind};
 use neuron::message::names::Hash;
 use serde::Serialize;
 
@@ -32,6 +33,8 @@ pub enum Event {
         block: u64,
         /// The validator's hotkey.
         hotkey: AccountId,
+        /// The commit's hash.
+        hash: Hash,
     },
     /// A validator's commit was opened on chain.
     WeightsRevealed {
@@ -39,6 +42,8 @@ pub enum Event {
         block: u64,
         /// The validator's hotkey.
         hotkey: AccountId,
+        /// The commit's hash.
+        hash: Hash,
     },
     /// A neuron proved its hotkey to another.
     PeerProven {
@@ -71,6 +76,10 @@ pub enum Event {
     PassSettled {
         /// The miner.
         by: AccountId,
+        /// The window.
+        window: u32,
+        /// The microbatch.
+        microbatch: u32,
     },
     /// What a miner sent in tensors over its whole life.
     Sent {
@@ -79,8 +88,68 @@ pub enum Event {
         /// Their bytes on the wire, without framing.
         bytes: u64,
     },
+    /// A neuron got from a peer what it lacked.
+    Fetched {
+        /// What it is.
+        kind: FetchedKind,
+        /// Its bytes in plain f32.
+        raw: u64,
+        /// Its bytes as sent, without framing.
+        wire: u64,
+    },
+    /// A miner proved to a validator what its machine can do, or failed to.
+    HardwareProved {
+        /// The validator.
+        by: AccountId,
+        /// The miner.
+        miner: AccountId,
+        /// Why it failed; nothing when the proof holds.
+        fault: Option<String>,
+    },
+    /// A validator's audits of a window are closed.
+    Audited {
+        /// The validator.
+        by: AccountId,
+        /// The window.
+        window: u32,
+        /// Microbatches that fell to it.
+        drawn: u32,
+        /// Those that it computed again.
+        recomputed: u32,
+        /// Every placed miner.
+        miners: Vec<MinerAudit>,
+    },
+    /// A validator ruled on a miner.
+    Ruled {
+        /// The validator.
+        by: AccountId,
+        /// The miner.
+        miner: AccountId,
+        /// The window in which it happened.
+        window: u32,
+        /// What.
+        ruling: RulingKind,
+        /// The names of the evidence.
+        evidence: Vec<Hash>,
+    },
+    /// A validator measured the model on held-out bytes.
+    HeldOut {
+        /// The validator.
+        by: AccountId,
+        /// The window at whose start the model stood so.
+        window: u32,
+        /// Nats per byte.
+        nats: f64,
+    },
+    /// A neuron was killed on purpose: from here on nothing is expected of it.
+    Killed {
+        /// The neuron.
+        hotkey: AccountId,
+    },
     /// What the passes that ended with a miner of the last stage cost in a window.
     Loss {
+        /// The miner.
+        by: AccountId,
         /// The window.
         window: u32,
         /// Mean loss in nats per byte.

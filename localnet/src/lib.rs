@@ -3,26 +3,30 @@
 //!
 //! | to do this | look at |
 //! |---|---|
-//! | bring a localnet up | [`up`] |
+//! | bring a localnet up | [`up`] for a user, [`subnet`] for a program |
 //! | see who takes part, their keys, and who cheats how | [`accounts`], [`persona`] |
 //! | make a subnet out of an empty chain | [`setup`] |
 //! | plan, publish and measure the run that is trained | [`training`], [`corpus`] |
+//! | train the same in one process | [`comparison`] |
 //! | run the neurons | [`people`] |
-//! | follow what happens | [`events`], folded by [`tally`], drawn by [`view`], summed up by [`report`] |
+//! | follow what happens | [`events`], folded by [`tally`], drawn by [`view`], summed up by [`report`], judged by [`invariants`] |
 //!
 //! **Invariant:** view, summary and invariants are folds over one event stream; nothing else tells them anything.
 
 pub mod accounts;
 pub mod banner;
 pub mod cli;
+pub mod comparison;
 pub mod corpus;
 pub mod events;
 pub mod interrupt;
+pub mod invariants;
 pub mod logs;
 pub mod people;
 pub mod persona;
 pub mod report;
 pub mod setup;
+pub mod subnet;
 pub mod tally;
 pub mod training;
 pub mod up;

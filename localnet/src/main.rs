@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use localnet::cli::{Cli, Command};
-use localnet::up::{self, BadCorpus, Interrupted};
+use localnet::subnet::{BadCorpus, Interrupted};
+use localnet::up;
 
 /// Exit statuses of the command-line contract.
 const FAILED: u8 = 1;

@@ -1,6 +1,6 @@
 //! The run that a localnet trains: its manifest, as the subnet's owner would write it, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,10 +21,18 @@ use neuron::worker::RunPlan;
 
 use crate::accounts::Account;
 use crate::cli::UpArgs;
+use crate::comparison::{self, Comparison};
 use crate::people::BLOBS;
 
 /// Blocks between the first epoch, which grants permits, and the run's first window: neurons must have read them.
 const HEAD_START_BLOCKS: u64 = 8;
+
+/// Blocks that set-up may take, without and for its neurons: one registers after the other.
+const SETUP_BLOCKS: u64 = 24;
+const SETUP_BLOCKS_PER_NEURON: u64 = 3;
+
+/// Blocks from a multiple of the tempo to the first window: those until the subnet exists, and the head start.
+const FIRST_WINDOW_OFFSET_BLOCKS: u64 = 20;
 
 /// Posts of 100 bytes that the dev chain takes from a hotkey in a tempo, as Bittensor's does.
 const POSTS_PER_TEMPO: u32 = 31;
@@ -36,14 +44,19 @@ const LAYERS_PER_STAGE: usize = 2;
 const BATCH: u32 = 8;
 
 /// Bytes of a value in an uncompressed tensor.
-const F32_BYTES: u64 = 4;
+pub(crate) const F32_BYTES: u64 = 4;
 
 /// Held-out tokens on which the final loss is measured.
 const HELD_OUT_TOKENS: usize = 65_536;
 
-/// How a window is divided: 20 blocks, five seconds at the default block time, about half of it work.
+/// How a window is divided: 20 blocks, ten seconds at the default block time, about half of it work.
 const SCHEDULE: WindowSchedule =
     WindowSchedule { work_blocks: 10, commit_blocks: 3, exchange_blocks: 2, bitmap_blocks: 3, merge_blocks: 2 };
+
+/// Blocks of a window.
+pub fn window_blocks() -> u64 {
+    u64::from(SCHEDULE.length_blocks())
+}
 
 /// A run and its corpus, ready to be trained.
 pub struct Training {
@@ -52,29 +65,39 @@ pub struct Training {
     corpus: EngineCorpus,
 }
 
-/// What a run came to.
+/// What a run came to: losses in nats per byte, all on the same held-out bytes.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trained {
     /// The run's name.
     pub run: String,
     /// Windows that every stage has merged.
     pub windows: u32,
-    /// Held-out loss of the model the run started from, in nats per byte.
+    /// The model the run started from.
     pub first: f64,
-    /// Held-out loss of the model assembled from the stages' last common state.
+    /// The model assembled from the stages' last common state.
     pub last: f64,
-    /// Best unigram model fitted on the training bytes, on the same held-out bytes.
+    /// Best unigram model fitted on the training bytes.
     pub unigram: f64,
     /// Best bigram model.
     pub bigram: f64,
+    /// The same model with the same bottlenecks, trained in one process on the same microbatches. Absent when the user
+    /// ended the run, or when it was too long for that.
+    pub uncut: Option<f64>,
+    /// The same, with nothing but token ids between the stages.
+    pub cut: Option<f64>,
 }
 
 impl Training {
     /// Writes the manifest of a run that starts after the subnet's first epoch.
     pub async fn plan(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8]) -> Result<Self> {
         let head = client.latest().await?;
-        let epoch = head.epoch_schedule(netuid).await?;
-        let start = epoch.next.0 + HEAD_START_BLOCKS;
+        let (start, is_late) = start_block(args, head.epoch_schedule(netuid).await?.next.0);
+        if is_late {
+            tracing::warn!(
+                start,
+                "set-up took more blocks than planned for: this run's draws are those of a later start"
+            );
+        }
         let beacon = head.beacon_config().await?;
         let model =
             ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
@@ -134,7 +157,14 @@ impl Training {
 
     /// Assembles the model from `states` (by stage, the hash of the blob that holds its weights) out of the miners'
     /// folders, and measures it.
-    pub fn measure(&self, home: &Path, windows: u32, states: &BTreeMap<u16, Hash>) -> Result<Trained> {
+    /// With the microbatches `settled` by window, trains for comparison too.
+    pub fn measure(
+        &self,
+        home: &Path,
+        windows: u32,
+        states: &BTreeMap<u16, Hash>,
+        settled: Option<&BTreeMap<u32, BTreeSet<u32>>>,
+    ) -> Result<Trained> {
         let config = self.plan.model();
         let mut weights = Vec::new();
         for stage in config.stage_indices() {
@@ -145,6 +175,11 @@ impl Training {
         }
         let held_out = self.corpus.held_out();
         let loss = |model: WholeModel| model.evaluate(held_out, HELD_OUT_TOKENS).map(|e| e.loss());
+        let compared = settled.map(|settled| comparison::train(&self.plan, windows, settled)).transpose()?;
+        let (uncut, cut) = match compared {
+            Some(Comparison { uncut, cut }) => (Some(loss(uncut)?), Some(loss(cut)?)),
+            None => (None, None),
+        };
         Ok(Trained {
             run: self.plan.run().to_string(),
             windows,
@@ -152,24 +187,49 @@ impl Training {
             last: loss(WholeModel::new(config.clone(), weights)?)?,
             unigram: unigram_entropy(self.corpus.training(), held_out),
             bigram: bigram_entropy(self.corpus.training(), held_out),
+            uncut,
+            cut,
         })
     }
 }
 
-/// The learning rate falls towards the end of a run whose end is known.
+/// The run's first block, and whether set-up took longer than it may.
+///
+/// A run's draws hang on its first block, so that must not hang on how long set-up took: it is one of a few blocks that
+/// follow from the flags alone, and every set-up within its budget arrives at the same. Epochs are counted from the block
+/// that created the subnet, one of the chain's first; the run starts a while after the first of them that set-up certainly
+/// precedes.
+fn start_block(args: &UpArgs, next_epoch: u64) -> (u64, bool) {
+    let tempo = u64::from(args.tempo);
+    let budget_blocks = SETUP_BLOCKS + SETUP_BLOCKS_PER_NEURON * u64::from(args.miners + args.validators);
+    let planned = budget_blocks.div_ceil(tempo);
+    let needed = (next_epoch + HEAD_START_BLOCKS).saturating_sub(FIRST_WINDOW_OFFSET_BLOCKS).div_ceil(tempo);
+    (planned.max(needed) * tempo + FIRST_WINDOW_OFFSET_BLOCKS, needed > planned)
+}
+
+/// The learning rate falls towards the end of a run whose end can be foreseen; should that go on, it stays low.
 fn optimizer(args: &UpArgs, start: u64) -> OptimizerConfig {
     let default = OptimizerConfig::default();
-    let Some(epochs) = args.epochs_wanted() else { return default };
-    // Two epochs pass before the first that pays.
-    let blocks = ((epochs + 2) * u64::from(args.tempo)).saturating_sub(start);
-    let total_steps = (blocks / u64::from(SCHEDULE.length_blocks())).max(1);
-    OptimizerConfig { schedule: Schedule::Linear { total_steps, final_factor: 0.05 }, ..default }
+    let windows = match (args.windows, args.epochs_expected()) {
+        (Some(windows), _) => u64::from(windows),
+        (None, Some(epochs)) => {
+            // The first window is judged when its audits close; the weights that follow are committed in that epoch and
+            // revealed in the next, whose end is the first to pay by them.
+            let judged = start + u64::from(SCHEDULE.cut_offset() + JudgingRules::default().close_blocks);
+            let tempo = u64::from(args.tempo);
+            let blocks = ((judged.div_ceil(tempo) + epochs) * tempo).saturating_sub(start);
+            blocks / window_blocks()
+        }
+        (None, None) => return default,
+    };
+    OptimizerConfig { schedule: Schedule::Linear { total_steps: windows.max(1), final_factor: 0.05 }, ..default }
 }
 
 /// A blob from whichever neuron's folder has it; its bytes are checked against the hash when they are read.
 fn find_blob(home: &Path, hash: &Hash) -> Result<Vec<u8>> {
     for neuron in std::fs::read_dir(home.join("neurons"))? {
-        let store = Store::open(&neuron?.path(), BLOBS)?;
+        // One that was killed may still hold its folder; others have the same blob.
+        let Ok(store) = Store::open(&neuron?.path(), BLOBS) else { continue };
         if let Some(bytes) = store.blobs().get(&hash.0)? {
             return Ok(bytes);
         }

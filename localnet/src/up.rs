@@ -1,69 +1,35 @@
-//! `localnet up`: the chain, its people and the subnet, from nothing to the summary.
+//! `localnet up`: from nothing to the summary, in front of a user.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chain::{Client, ConnectConfig, Netuid, Uid};
-use eyre::{Context, Result, bail};
-use narrows_node::{DevNode, DevNodeConfig};
-use tokio::sync::mpsc;
+use eyre::Result;
 
-use crate::accounts::Accounts;
-use crate::banner::{AccountLine, Banner};
-use crate::cli::UpArgs;
-use crate::corpus;
-use crate::events::Event;
-use crate::people::People;
+use crate::cli::{CI_EPOCHS, Goal, UpArgs};
 use crate::report::Report;
-use crate::setup::{self, INITIAL_ISSUANCE, SubnetPlan};
+use crate::subnet::{News, Subnet};
 use crate::tally::Tally;
-use crate::training::Training;
+use crate::training::window_blocks;
 use crate::view::{Header, View};
-use crate::watch::ChainWatch;
-
-/// Events from neurons that may wait to be counted. A neuron that finds the queue full waits.
-const MAX_WAITING_EVENTS: usize = 4096;
 
 /// Time between two drawings of the live view.
 const FRAME: Duration = Duration::from_millis(200);
 
-/// Paid epochs that do not come within this many tempos are not coming: the run ends and the invariants say why.
-const PATIENCE_TEMPOS: u64 = 4;
+/// What does not come within this many tempos more than it needs is not coming: the run ends and the invariants say why.
+const PATIENCE_TEMPOS: u64 = 3;
+
+/// Blocks before the first window, and until its audits are closed.
+const LEAD_BLOCKS: u64 = 160;
+
+/// Epochs that pay after a conviction before a run ends by itself.
+const EPOCHS_AFTER_CONVICTION: u64 = 2;
 
 /// How a run ended.
 #[derive(Debug)]
 pub struct Outcome {
     /// What it came to.
     pub report: Report,
-    /// Whether it was cut short before the epochs asked for.
+    /// Whether it was cut short before what was asked for.
     pub interrupted: bool,
-}
-
-/// Where a localnet keeps its files: a folder the user named, or one that goes when the localnet does.
-enum Home {
-    Kept(PathBuf),
-    Passing(tempfile::TempDir),
-}
-
-impl Home {
-    fn open(state: Option<&Path>) -> Result<Self> {
-        match state {
-            Some(path) => {
-                std::fs::create_dir_all(path).wrap_err_with(|| {
-                    format!("cannot use {} as --state: name a folder that can be written", path.display())
-                })?;
-                Ok(Self::Kept(path.to_owned()))
-            }
-            None => Ok(Self::Passing(tempfile::Builder::new().prefix("narrows-localnet-").tempdir()?)),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Passing(folder) => folder.path(),
-        }
-    }
 }
 
 /// What draws or logs while the subnet runs.
@@ -72,186 +38,120 @@ enum Screen {
     Plain,
 }
 
-/// Runs a localnet until its epochs are paid, or until the user ends it.
+/// Runs a localnet until its goal is reached, or until the user ends it.
 pub async fn up(args: &UpArgs, live: bool) -> Result<Outcome> {
-    let home = Home::open(args.state.as_deref())?;
-    let accounts = Accounts::derive(args.seed, args.validators, args.miners).play(&args.adversary, args.seed);
-    let wallets = home.path().join("wallets");
-    for account in accounts.all() {
-        account.write_wallet(&wallets).wrap_err_with(|| format!("cannot write the wallet of {}", account.name))?;
-    }
-    // Before anything is started: a corpus that cannot be read ends the run with nothing to clean up.
-    let corpus = corpus::read(args.corpus.as_deref()).map_err(|error| BadCorpus(format!("{error:#}")))?;
-    let node = DevNode::start(node_config(args, &accounts)).await?;
-    let ended = tokio::select! {
-        ended = run(args, live, &accounts, &corpus, &node, home.path()) => ended,
-        // While setting up there is nothing to sum up yet.
-        _ = tokio::signal::ctrl_c(), if !live => Err(eyre::Report::new(Interrupted)),
+    let interrupted = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "Ctrl-C cannot be heard");
+            std::future::pending().await
+        }
     };
-    let stopped = node.shutdown().await;
-    let outcome = ended?;
-    stopped?;
-    Ok(outcome)
-}
-
-/// There is nothing to train on.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct BadCorpus(String);
-
-/// The user ended the run before there was anything to sum up.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-pub struct Interrupted;
-
-/// The chain that these flags ask for: whoever starts it again with the same ones finds it where it was.
-pub fn node_config(args: &UpArgs, accounts: &Accounts) -> DevNodeConfig {
-    let root = accounts.root.coldkey_id();
-    let beacon_seed = blake3::derive_key("narrows localnet beacon seed 1", &args.seed.to_le_bytes());
-    let mut config = DevNodeConfig::new(root.0, vec![(root.0, INITIAL_ISSUANCE.0)], beacon_seed);
-    config.block_time = args.block_time;
-    config.port = args.port;
-    config.state_dir = args.state.as_ref().map(|state| state.join("chain"));
-    config
-}
-
-async fn run(
-    args: &UpArgs,
-    live: bool,
-    accounts: &Accounts,
-    corpus: &[u8],
-    node: &DevNode,
-    home: &Path,
-) -> Result<Outcome> {
-    let client = Client::connect(ConnectConfig::new([node.rpc_url()])?).await?;
-    // Validators alone hold permits; a miner's stake stays below the threshold.
-    let plan = SubnetPlan { tempo: args.tempo, validators: args.validators };
-    let (netuid, uids) = setup::set_up(&client, accounts, plan, |step| {
+    let mut subnet = Subnet::start(args, interrupted, |step| {
         tracing::info!("{step}");
         if !args.json {
             crate::say(&format!("… {step}"));
         }
     })
     .await?;
-    let training = Training::plan(args, &client, netuid, corpus).await?;
-    training.publish(&client, netuid, &accounts.owner).await?;
-    let (events, mut incoming) = mpsc::channel(MAX_WAITING_EVENTS);
-    let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;
     if !args.json {
-        let banner = banner(args, &client, accounts, node, netuid, &uids, &people, home).await?;
-        crate::say(&banner.to_string());
+        crate::say(&subnet.banner().await?.to_string());
     }
-    let mut tally = Tally::new(accounts.neurons().zip(uids.iter().map(|uid| uid.0)));
     let screen = if live {
-        let header = Header { rpc_url: node.rpc_url(), netuid: netuid.0, seed: args.seed, tempo: args.tempo };
+        let header = Header {
+            rpc_url: subnet.rpc_url(),
+            netuid: subnet.netuid().0,
+            seed: args.seed,
+            tempo: args.tempo,
+            stages: args.stages,
+        };
         Screen::Live(Box::new(View::open(header)?))
     } else {
         Screen::Plain
     };
-    let interrupted = follow(args, &client, netuid, &mut incoming, &mut tally, screen).await;
-    // Chain time stands still from here, so that the summary says what the chain says.
-    node.pause().await;
-    people.stop().await;
-    // What neurons said while they stopped still counts.
-    while let Ok(event) = incoming.try_recv() {
-        tally.on(&event);
+    let ended = follow(args, &mut subnet, screen).await;
+    // Who ends a run waits for its summary, not for another training; who lets it end gets both.
+    let is_compared = matches!(ended, Ok(false));
+    if is_compared && !args.json {
+        crate::say("… stopping, and training the same in one process for comparison");
     }
-    let interrupted = interrupted?;
-    // A model that cannot be measured costs its figures, not the summary; the invariant on learning then says so.
-    let trained =
-        tally.last_common_state(args.stages).filter(|(window, _)| *window > 0).and_then(|(window, states)| {
-            let measured = training.measure(home, window, &states);
-            measured.inspect_err(|error| tracing::error!("the model cannot be measured: {error:#}")).ok()
-        });
-    Ok(Outcome { interrupted, report: Report::new(args.seed, &tally, training.uncompressed_bytes(), trained) })
+    let report = subnet.finish(is_compared).await?;
+    Ok(Outcome { interrupted: ended? && args.goal().is_some(), report })
 }
 
-/// Counts what happens until the epochs wanted are paid (`false`) or the user ends the run (`true`).
-async fn follow(
-    args: &UpArgs,
-    client: &Client,
-    netuid: Netuid,
-    incoming: &mut mpsc::Receiver<Event>,
-    tally: &mut Tally,
-    mut screen: Screen,
-) -> Result<bool> {
-    let mut watch = ChainWatch::new(client.clone(), netuid);
-    let mut blocks = client.blocks().await?;
-    let first = blocks.next_number().0;
+/// Counts what happens until the goal is reached or out of reach (`false`), or the user ends the run (`true`).
+async fn follow(args: &UpArgs, subnet: &mut Subnet, mut screen: Screen) -> Result<bool> {
     let mut frame = tokio::time::interval(FRAME);
     frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let ended = crate::interrupt::ended(matches!(screen, Screen::Live(_)));
     tokio::pin!(ended);
+    let mut first = None;
     loop {
-        tokio::select! {
-            block = blocks.next() => {
-                let block = block?;
-                let before = tally.epochs;
-                for event in watch.on_block(&block).await? {
-                    tally.on(&event);
+        let news = tokio::select! {
+            news = subnet.next() => news?,
+            _ = frame.tick() => {
+                if let Screen::Live(view) = &mut screen {
+                    view.draw(subnet.tally())?;
                 }
-                if matches!(screen, Screen::Plain) && tally.epochs > before && !args.json {
-                    crate::say(&format!(
-                        "block {}: epoch {} ended, {} of {} paid miners",
-                        tally.block, tally.epochs, tally.paid_epochs, tally.epochs
-                    ));
-                }
-                let Some(wanted) = args.epochs_wanted() else { continue };
-                if tally.paid_epochs >= wanted {
-                    return Ok(false);
-                }
-                let patience = (wanted + PATIENCE_TEMPOS) * u64::from(args.tempo);
-                if tally.block.saturating_sub(first) > patience {
-                    tracing::warn!(blocks = patience, "the epochs asked for were not paid in time");
-                    return Ok(false);
-                }
-            }
-            Some(event) = incoming.recv() => tally.on(&event),
-            _ = frame.tick() => if let Screen::Live(view) = &mut screen {
-                view.draw(tally)?;
+                continue;
             },
             ended = &mut ended => {
                 ended?;
-                return Ok(args.epochs_wanted().is_some());
+                return Ok(true);
             }
+        };
+        let before = subnet.tally().epochs;
+        let is_block = matches!(news, News::Block(_));
+        subnet.count(news).await?;
+        let tally = subnet.tally();
+        if matches!(screen, Screen::Plain) && tally.epochs > before && !args.json {
+            crate::say(&progress(tally, args.stages));
+        }
+        let (true, Some(goal)) = (is_block, args.goal()) else { continue };
+        if is_reached(goal, tally, args.stages) {
+            return Ok(false);
+        }
+        let patience = patience_blocks(goal, args);
+        if tally.block.saturating_sub(*first.get_or_insert(tally.block)) > patience {
+            tracing::warn!(blocks = patience, "what the run was to reach did not come in time");
+            return Ok(false);
         }
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "it gathers what the whole start produced")]
-async fn banner(
-    args: &UpArgs,
-    client: &Client,
-    accounts: &Accounts,
-    node: &DevNode,
-    netuid: Netuid,
-    uids: &[Uid],
-    people: &People,
-    home: &Path,
-) -> Result<Banner> {
-    let head = client.latest().await?;
-    let mut lines = Vec::new();
-    let uids = [None, None].into_iter().chain(uids.iter().copied().map(Some));
-    for (account, uid) in accounts.all().zip(uids) {
-        lines.push(AccountLine {
-            name: account.name.clone(),
-            role: account.role,
-            persona: account.persona,
-            uid,
-            coldkey: account.coldkey_id(),
-            hotkey: account.hotkey_id(),
-            balance: head.balance(account.coldkey_id()).await?,
-            peer: people.peer_of(&account.hotkey_id()),
-        });
+fn is_reached(goal: Goal, tally: &Tally, stages: u16) -> bool {
+    match goal {
+        Goal::Windows(windows) => tally.last_common_state(stages).is_some_and(|(window, _)| window >= windows),
+        Goal::Epochs(epochs) => tally.paid_epochs >= epochs,
+        Goal::Verdicts => {
+            let is_over = tally.adversaries().all(|n| n.convicted.is_some() && n.epochs_after > 0);
+            let is_paid =
+                tally.adversaries().next().is_none() || tally.paid_since_conviction >= EPOCHS_AFTER_CONVICTION;
+            tally.paid_epochs >= CI_EPOCHS && is_over && is_paid
+        }
     }
-    if lines.is_empty() {
-        bail!("a localnet has accounts");
+}
+
+fn patience_blocks(goal: Goal, args: &UpArgs) -> u64 {
+    let tempo = u64::from(args.tempo);
+    let needed = match goal {
+        Goal::Windows(windows) => u64::from(windows) * window_blocks(),
+        Goal::Epochs(epochs) => epochs * tempo,
+        Goal::Verdicts => (CI_EPOCHS + EPOCHS_AFTER_CONVICTION) * tempo,
+    };
+    LEAD_BLOCKS + needed + PATIENCE_TEMPOS * tempo
+}
+
+/// One line at the end of an epoch.
+fn progress(tally: &Tally, stages: u16) -> String {
+    let mut line = format!("block {}: epoch {} ended, {} paid miners", tally.block, tally.epochs, tally.paid_epochs);
+    if let Some((window, _)) = tally.last_common_state(stages) {
+        line += &format!("; {window} windows merged");
     }
-    Ok(Banner {
-        rpc_url: node.rpc_url(),
-        netuid: netuid.0,
-        seed: args.seed,
-        wallets: home.join("wallets"),
-        accounts: lines,
-    })
+    if let Some((_, nats)) = tally.held_out.iter().next_back() {
+        line += &format!(", held-out loss {nats:.3}");
+    }
+    for convict in tally.adversaries().filter(|n| n.convicted.is_some()) {
+        line += &format!("; {} ({}) is convicted", convict.name, convict.persona.word());
+    }
+    line
 }

@@ -23,6 +23,8 @@ pub struct Header {
     pub seed: u64,
     /// Blocks in an epoch.
     pub tempo: u16,
+    /// Stages of the model.
+    pub stages: u16,
 }
 
 /// The terminal in drawing mode; leaving restores it, also on a panic.
@@ -52,20 +54,23 @@ impl Drop for View {
 }
 
 fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
-    let [head, epoch, table, foot] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Min(3), Constraint::Length(1)])
-            .areas(frame.area());
-    let loss = tally
-        .training_loss()
-        .map_or_else(String::new, |(window, nats)| format!("   window {window}: training loss {nats:.3}"));
+    let [head, learning, epoch, table, foot] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Min(3),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
     let title = Line::from(vec![
         Span::from(" narrows localnet ").bold().reversed(),
         Span::from(format!(
-            "  {}   netuid {}   seed {}   block {}   paid epochs {}{}",
-            header.rpc_url, header.netuid, header.seed, tally.block, tally.paid_epochs, loss
+            "  {}   netuid {}   seed {}   block {}   paid epochs {}",
+            header.rpc_url, header.netuid, header.seed, tally.block, tally.paid_epochs
         )),
     ]);
     frame.render_widget(Paragraph::new(title), head);
+    frame.render_widget(Paragraph::new(progress(header, tally)), learning);
     let left = tally.epoch_end.saturating_sub(tally.block);
     let done = 1.0 - (left as f64 / f64::from(header.tempo.max(1))).clamp(0.0, 1.0);
     let gauge = Gauge::default()
@@ -77,49 +82,85 @@ fn draw(frame: &mut Frame<'_>, header: &Header, tally: &Tally) {
     frame.render_widget(Paragraph::new(" Ctrl-C ends the localnet. All keys are public.").dim(), foot);
 }
 
+/// What was trained so far.
+fn progress(header: &Header, tally: &Tally) -> String {
+    let mut parts = Vec::new();
+    match tally.last_common_state(header.stages) {
+        Some((window, _)) => parts.push(format!("{window} windows merged")),
+        None => parts.push("waiting for the first window".to_owned()),
+    }
+    if let Some((window, nats)) = tally.training_loss() {
+        parts.push(format!("training loss {nats:.3} in window {window}"));
+    }
+    if let Some((window, nats)) = tally.held_out.iter().next_back() {
+        parts.push(format!("held-out loss {nats:.3} at window {window}"));
+    }
+    format!(" {}", parts.join("   "))
+}
+
+/// Columns, each as wide as what it holds.
+const COLUMNS: [(&str, u16); 14] = [
+    ("uid", 3),
+    ("name", 12),
+    ("persona", 7),
+    ("stage", 5),
+    ("window", 6),
+    ("passes", 6),
+    ("verified", 8),
+    ("audits", 7),
+    ("convicted", 9),
+    ("peers", 5),
+    ("incentive", 9),
+    ("dividends", 9),
+    ("reveals", 7),
+    ("earned", 12),
+];
+
 fn neurons(tally: &Tally) -> Table<'_> {
-    let columns = [
-        "uid",
-        "name",
-        "stage",
-        "window",
-        "passes",
-        "peers",
-        "incentive",
-        "dividends",
-        "commits",
-        "reveals",
-        "stake",
-        "earned",
-    ];
-    let rows = tally.by_uid().into_iter().map(row);
-    let widths = [4, 14, 6, 7, 7, 6, 10, 10, 8, 8, 16, 16].map(Constraint::Length);
+    let rows = tally.by_uid().into_iter().map(|neuron| row(tally, neuron));
+    let widths = COLUMNS.map(|(_, width)| Constraint::Length(width));
     Table::new(rows, widths)
-        .header(Row::new(columns).style(Style::new().add_modifier(Modifier::BOLD)))
+        .header(Row::new(COLUMNS.map(|(name, _)| name)).style(Style::new().add_modifier(Modifier::BOLD)))
         .block(Block::bordered().title(" neurons "))
 }
 
-fn row(neuron: &NeuronTally) -> Row<'_> {
-    let share = |part: u16| if part == 0 { "-".to_owned() } else { format!("{:.3}", f64::from(part) / 65_535.0) };
-    let colour = match neuron.role {
-        Role::Validator => Color::Cyan,
+fn row<'a>(tally: &Tally, neuron: &'a NeuronTally) -> Row<'a> {
+    let is_miner = neuron.role == Role::Miner;
+    let colour = match (neuron.role, neuron.is_adversary()) {
+        _ if neuron.killed || neuron.convicted.is_some() => Color::DarkGray,
+        (Role::Validator, _) => Color::Cyan,
+        (_, true) => Color::Red,
         _ => Color::Reset,
+    };
+    let dash = || "-".to_owned();
+    let of_miner = |text: String| if is_miner { text } else { dash() };
+    let convicted = match (neuron.convicted, neuron.convicted_by.len()) {
+        (Some(block), _) => format!("at {block}"),
+        (None, 0) => dash(),
+        (None, count) => format!("by {count}"),
     };
     Row::new([
         Cell::from(neuron.uid.to_string()),
         Cell::from(neuron.name.as_str()),
-        Cell::from(neuron.place.map_or_else(|| "-".to_owned(), |(_, stage)| stage.to_string())),
-        Cell::from(neuron.place.map_or_else(|| "-".to_owned(), |(window, _)| window.to_string())),
-        Cell::from(if neuron.passes == 0 { "-".to_owned() } else { neuron.passes.to_string() }),
+        Cell::from(if neuron.killed { "killed".to_owned() } else { of_miner(neuron.persona.word().to_owned()) }),
+        Cell::from(neuron.place.map_or_else(dash, |(_, stage)| stage.to_string())),
+        Cell::from(neuron.place.map_or_else(dash, |(window, _)| window.to_string())),
+        Cell::from(of_miner(neuron.passes.to_string())),
+        Cell::from(of_miner(tally.verified_passes(neuron).to_string())),
+        Cell::from(of_miner(format!("{}/{}", neuron.audits.0, neuron.audits.1))),
+        Cell::from(convicted),
         Cell::from(neuron.peers.len().to_string()),
         Cell::from(share(neuron.incentive)),
         Cell::from(share(neuron.dividends)),
-        Cell::from(neuron.commits.len().to_string()),
-        Cell::from(neuron.reveals.len().to_string()),
-        Cell::from(short(Rao(neuron.stake_rao))),
+        Cell::from(if is_miner { dash() } else { neuron.reveals.to_string() }),
         Cell::from(short(Rao(neuron.emission_rao))),
     ])
     .style(Style::new().fg(colour))
+}
+
+/// A share of 65,535, with three decimals.
+pub fn share(part: u16) -> String {
+    if part == 0 { "-".to_owned() } else { format!("{:.3}", f64::from(part) / 65_535.0) }
 }
 
 /// An amount with three decimals, for columns.

@@ -1,7 +1,8 @@
 //! Follows the chain and says what happened there, as localnet events.
 
-use chain::{Block, Client, Event as ChainEvent, Netuid};
+use chain::{Block, Client, EpochSchedule, Event as ChainEvent, Netuid};
 use eyre::Result;
+use neuron::message::names::Hash;
 
 use crate::events::{Event, Place};
 
@@ -9,27 +10,30 @@ use crate::events::{Event, Place};
 pub struct ChainWatch {
     client: Client,
     netuid: Netuid,
-    epoch: Option<u64>,
+    schedule: Option<EpochSchedule>,
 }
 
 impl ChainWatch {
     /// Watches a subnet.
     pub fn new(client: Client, netuid: Netuid) -> Self {
-        Self { client, netuid, epoch: None }
+        Self { client, netuid, schedule: None }
     }
 
     /// What a block did. Blocks are to be given in order, without gaps.
     pub async fn on_block(&mut self, block: &Block) -> Result<Vec<Event>> {
         let snapshot = self.client.at(block.hash).await?;
-        let schedule = snapshot.epoch_schedule(self.netuid).await?;
         let number = block.number.0;
+        // It changes when an epoch ends, and no block before the announced one ends it.
+        let before = self.schedule.filter(|schedule| number < schedule.next.0);
+        let schedule = match before {
+            Some(schedule) => schedule,
+            None => snapshot.epoch_schedule(self.netuid).await?,
+        };
         let mut events = vec![Event::Block { number, epoch: schedule.index, epoch_end: schedule.next.0 }];
-        for record in snapshot.events().await? {
-            events.extend(self.of_chain(number, record.event));
-        }
-        // The counter moves in the block that runs the epoch; what was paid is in that block's state.
-        let ended = self.epoch.is_some_and(|before| schedule.index > before);
-        self.epoch = Some(schedule.index);
+        // The counter moves in the block that runs the epoch; what was paid is in that block's state. The epoch runs before
+        // the block's extrinsics: weights that are revealed in it come too late.
+        let ended = self.schedule.is_some_and(|before| schedule.index > before.index);
+        self.schedule = Some(schedule);
         if ended {
             let metagraph = snapshot.metagraph(self.netuid).await?;
             let standing = metagraph.neurons.into_iter().map(|n| Place {
@@ -44,17 +48,20 @@ impl ChainWatch {
             });
             events.push(Event::Epoch { block: number, standing: standing.collect() });
         }
+        for record in snapshot.events().await? {
+            events.extend(self.of_chain(number, record.event));
+        }
         Ok(events)
     }
 
     fn of_chain(&self, block: u64, event: ChainEvent) -> Option<Event> {
         let ours = self.netuid.storage_index(0);
         match event {
-            ChainEvent::WeightsCommitted { hotkey, index, .. } if index == ours => {
-                Some(Event::WeightsCommitted { block, hotkey })
+            ChainEvent::WeightsCommitted { hotkey, index, hash } if index == ours => {
+                Some(Event::WeightsCommitted { block, hotkey, hash: Hash(hash) })
             }
-            ChainEvent::WeightsRevealed { hotkey, index, .. } if index == ours => {
-                Some(Event::WeightsRevealed { block, hotkey })
+            ChainEvent::WeightsRevealed { hotkey, index, hash } if index == ours => {
+                Some(Event::WeightsRevealed { block, hotkey, hash: Hash(hash) })
             }
             _ => None,
         }

@@ -14,7 +14,7 @@ use chain::{BlockNumber, Client, ConnectConfig, Netuid};
 use clap::Parser;
 use localnet::accounts::Accounts;
 use localnet::cli::{Cli, Command as Verb};
-use localnet::up;
+use localnet::subnet::node_config;
 use narrows_node::DevNode;
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ async fn reopen(state: &Path) -> (DevNode, Client, Accounts) {
     let state_flag = state.to_str().expect("path");
     let Verb::Up(args) = Cli::parse_from(["localnet"].iter().chain(SMALL).chain(&["--state", state_flag])).command;
     let accounts = Accounts::derive(args.seed, args.validators, args.miners);
-    let node = DevNode::start(up::node_config(&args, &accounts)).await.expect("the chain goes on");
+    let node = DevNode::start(node_config(&args, &accounts)).await.expect("the chain goes on");
     node.pause().await;
     let client = Client::connect(ConnectConfig::new([node.rpc_url()]).expect("url")).await.expect("connects");
     (node, client, accounts)
@@ -102,7 +102,7 @@ fn a_run_pays_and_the_chain_says_so_too() {
             let uid = metagraph.by_hotkey(&validator.hotkey_id()).expect("registered").uid;
             let row: BTreeMap<_, _> = weights[&uid].iter().copied().collect();
             assert_eq!(row.keys().copied().collect::<Vec<_>>(), miners);
-            assert!(row.values().all(|value| *value > 60_000), "honest miners answer nearly always: {row:?}");
+            assert!(row.values().all(|value| *value > 10_000), "honest miners share the work: {row:?}");
         }
 
         // What the summary calls earned is stake on the hotkey: nothing else has moved it.

@@ -197,10 +197,29 @@ pub enum Event {
         /// Tokens.
         tokens: u64,
     },
+    /// A gradient or a state that this neuron lacked came from a peer.
+    Fetched {
+        /// What it is.
+        kind: FetchedKind,
+        /// Of which stage.
+        stage: u16,
+        /// Its length, as it was sent.
+        bytes: u64,
+    },
     /// What went over the network since the start; said once, when the neuron stops.
     Counted(NetCounts),
     /// The neuron has stopped.
     Stopped,
+}
+
+/// What is fetched from peers by the megabyte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FetchedKind {
+    /// A gradient, to be merged.
+    Gradient,
+    /// Weights with the optimizer's state, to go on from.
+    State,
 }
 
 /// A miner's window, as a validator found it.

@@ -28,7 +28,7 @@ use super::keeping::Keeping;
 use super::presence::Presence;
 use super::reads::{PostBook, beacon, members_at};
 use super::{RunError, fetch};
-use crate::events::{Event as NeuronEvent, EventSink};
+use crate::events::{Event as NeuronEvent, EventSink, FetchedKind};
 use crate::machine::{Action, Blob, Event, Machine, Note, Persisted};
 use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_LEAVES_PER_PAGE};
 use crate::message::names::{BlockNumber, Hash, Millis, RunId, WindowId};
@@ -495,10 +495,15 @@ impl Windows {
         let (net, store, plan, outcomes) =
             (self.net.clone(), self.store.clone(), self.plan.clone(), self.outcomes.clone());
         let (keeping, window, me) = (self.keeping.clone(), self.window(), self.hotkey.account_id());
+        let events = self.events.clone();
         self.spawn(async move {
             let others: Vec<_> = from.into_iter().filter(|peer| *peer != me).collect();
+            let was_here = store.blobs().contains(&hash.0);
             let event = match fetch::fetch(&net, &store, &plan, blob, hash, &others).await {
                 Some(bytes) => {
+                    if !was_here {
+                        tell_fetched(&events, blob, bytes.len());
+                    }
                     if let Err(error) = blocking(move || keeping.note(window, hash)).await {
                         tracing::error!(%error, "a blob is kept, but will not be forgotten");
                     }
@@ -559,6 +564,16 @@ impl Windows {
             self.events.emit(NeuronEvent::Loss { window: window.0, nats: sum / tokens.max(1) as f64, tokens });
         }
     }
+}
+
+/// Says what came from a peer, where it weighs something.
+fn tell_fetched(events: &EventSink, blob: Blob, bytes: usize) {
+    let (kind, stage) = match blob {
+        Blob::Commitment => return,
+        Blob::Gradient(stage) => (FetchedKind::Gradient, stage.0),
+        Blob::State(stage) => (FetchedKind::State, stage.0),
+    };
+    events.emit(NeuronEvent::Fetched { kind, stage, bytes: bytes as u64 });
 }
 
 fn reply_event(reply: Reply, by: &AccountId, network: &Network) -> Option<Event> {

@@ -1,0 +1,180 @@
+//! Subnets that are hurt on purpose: a miner killed in the middle of a window, a validator killed, the chain away for ten
+//! seconds. The others go on, and the run ends well. And: the same seed draws the same.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot set itself up has failed")]
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::time::Duration;
+
+use chain::{Client, ConnectConfig};
+use clap::Parser;
+use localnet::accounts::Role;
+use localnet::cli::{Cli, Command, UpArgs};
+use localnet::report::Report;
+use localnet::subnet::Subnet;
+use localnet::tally::Tally;
+use neuron::machine::{BlockClock, MoverDraw, owners, place, ranking, work_slot};
+use neuron::message::names::{Hash, RunId, StageId, Uid, WindowId};
+use neuron::shell::{beacon, members_at, posted_run};
+use tokio::sync::Mutex;
+
+/// Two subnets at once would slow each other: one test at a time runs one.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Blocks within which a small subnet does what it ever does.
+const PATIENCE_BLOCKS: u64 = 500;
+
+const STAGES: u16 = 2;
+
+/// A small subnet of honest miners.
+fn args(more: &[&str]) -> UpArgs {
+    let small = ["localnet", "up", "--miners", "4", "--stages", "2", "--validators", "3", "--adversary", "none"];
+    let fast = ["--tempo", "30", "--block-time", "150ms", "--port", "0", "--ci"];
+    let Command::Up(args) = Cli::parse_from(small.iter().chain(&fast).chain(more)).command;
+    assert_eq!(args.check(), Ok(()));
+    args
+}
+
+async fn start(args: &UpArgs) -> Subnet {
+    Subnet::start(args, pending(), |_| ()).await.expect("the subnet starts")
+}
+
+fn merged(tally: &Tally) -> u32 {
+    tally.last_common_state(STAGES).map_or(0, |(window, _)| window)
+}
+
+/// Until two windows are merged, and a microbatch of the next has come back: work is under way everywhere.
+async fn into_a_window(subnet: &mut Subnet) {
+    subnet.until("two windows", PATIENCE_BLOCKS, |tally| merged(tally) >= 2).await.expect("training");
+    let window = merged(subnet.tally());
+    subnet
+        .until("work in the next window", PATIENCE_BLOCKS, |tally| tally.settled.keys().any(|w| *w >= window))
+        .await
+        .expect("training");
+}
+
+/// Four more windows, and an epoch that pays for what was done since.
+async fn on_to_the_end(mut subnet: Subnet) -> Report {
+    let (window, paid) = (merged(subnet.tally()), subnet.tally().paid_epochs);
+    subnet
+        .until("four more windows and a paid epoch", PATIENCE_BLOCKS, |tally| {
+            merged(tally) >= window + 4 && tally.paid_epochs > paid
+        })
+        .await
+        .expect("the others go on");
+    subnet.finish(false).await.expect("the subnet stops")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_miner_killed_in_mid_window_is_done_without() {
+    let _alone = ALONE.lock().await;
+    let mut subnet = start(&args(&[])).await;
+    into_a_window(&mut subnet).await;
+    // One whose stage has another replica: without any, no microbatch could settle.
+    let miners = subnet.tally().by_uid();
+    let stage_of = |place: Option<(u32, u16)>| place.map(|(_, stage)| stage);
+    let shared = miners.iter().find(|n| {
+        n.role == Role::Miner && miners.iter().filter(|other| stage_of(other.place) == stage_of(n.place)).count() > 1
+    });
+    let name = shared.expect("four miners share two stages").name.clone();
+    subnet.kill(&name).expect("it runs");
+    assert!(subnet.kill(&name).is_err(), "it does not run any more");
+    let report = on_to_the_end(subnet).await;
+    assert!(report.held(), "{report}");
+    let killed: Vec<_> = report.neurons.iter().filter(|n| n.killed).map(|n| &n.name).collect();
+    assert_eq!(killed, [&name]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_validator_is_outvoted() {
+    let _alone = ALONE.lock().await;
+    let mut subnet = start(&args(&[])).await;
+    into_a_window(&mut subnet).await;
+    subnet.kill("validator-01").expect("it runs");
+    let report = on_to_the_end(subnet).await;
+    assert!(report.held(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_seconds_without_a_chain_are_survived() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().expect("folder");
+    let mut subnet = start(&args(&["--state", state.path().to_str().expect("path")])).await;
+    into_a_window(&mut subnet).await;
+    let before = subnet.tally().block;
+    subnet.outage(Duration::from_secs(10)).await.expect("the chain comes back");
+    let report = on_to_the_end(subnet).await;
+    assert!(report.held(), "{report}");
+    assert!(report.blocks > before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_in_memory_is_not_taken_away() {
+    let _alone = ALONE.lock().await;
+    let mut subnet = start(&args(&[])).await;
+    let refused = subnet.outage(Duration::from_secs(1)).await.expect_err("it would be lost");
+    assert!(refused.to_string().contains("--state"), "{refused}");
+    assert!(subnet.kill("miner-99").is_err());
+}
+
+/// What the seed decides in one window, as anybody who reads the chain computes it.
+#[derive(Debug, PartialEq, Eq)]
+struct Drawn {
+    beacon: [u8; 32],
+    stages: Vec<Vec<Uid>>,
+    owners: Vec<Vec<Uid>>,
+    rankings: Vec<Vec<Uid>>,
+    slices: Vec<Hash>,
+}
+
+/// Windows whose draws are compared.
+const WINDOWS: u32 = 3;
+
+async fn draws(seed: &str) -> (RunId, Vec<Drawn>) {
+    let mut subnet = start(&args(&["--seed", seed])).await;
+    let plan = subnet.plan().clone();
+    let manifest = plan.manifest();
+    let clock = BlockClock::new(manifest);
+    // The beacon of a window is the round after its anchor's time: a few blocks later it is on chain.
+    let known = clock.first_block(WindowId(WINDOWS)).0;
+    subnet.until("the windows to compare", PATIENCE_BLOCKS, |tally| tally.block >= known).await.expect("blocks");
+
+    let config = ConnectConfig::new([subnet.rpc_url()]).expect("url");
+    let client = Client::connect(config).await.expect("connects");
+    let run = posted_run(&client, subnet.netuid()).await.expect("storage").expect("the owner has posted it");
+    assert_eq!(run, plan.run());
+    let mut drawn = Vec::new();
+    for window in (0..WINDOWS).map(WindowId) {
+        let anchor = clock.anchor_block(window);
+        let members = members_at(&client, subnet.netuid(), run, anchor).await.expect("storage");
+        let block = clock.beacon_block(work_slot(window));
+        let beacon = beacon(&client, manifest.beacon_key, block).await.expect("verifies").expect("published");
+        let placement = place(manifest, window, &members, MoverDraw { beacon, anchor }).expect("a placement");
+        assert!(placement.is_complete());
+        let stages: Vec<_> = (0..STAGES).map(|stage| placement.uids(StageId(stage))).collect();
+        let microbatches = 0..manifest.work.microbatches;
+        let slice = |m| Hash::of(plan.tokens(window, m).expect("a slice").ids());
+        drawn.push(Drawn {
+            beacon: beacon.0,
+            owners: microbatches.clone().map(|m| owners(&beacon, window, m, &stages[0])).collect(),
+            rankings: microbatches.clone().map(|m| ranking(&beacon, window, m, StageId(1), &stages[1])).collect(),
+            slices: microbatches.map(slice).collect(),
+            stages,
+        });
+    }
+    subnet.finish(false).await.expect("the subnet stops");
+    (run, drawn)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_draws_the_same_and_another_does_not() {
+    let _alone = ALONE.lock().await;
+    let first = draws("1").await;
+    let all: BTreeSet<_> = first.1.iter().map(|drawn| drawn.beacon).collect();
+    assert_eq!(all.len() as u32, WINDOWS, "each window has a beacon of its own");
+    assert_eq!(first, draws("1").await);
+    let other = draws("2").await;
+    assert_ne!(first.0, other.0);
+    assert!(first.1.iter().zip(&other.1).all(|(a, b)| a.beacon != b.beacon && a.slices != b.slices));
+}
