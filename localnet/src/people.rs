@@ -262,7 +262,7 @@ fn translate(plan: &RunPlan, by: AccountId, event: NeuronEvent) -> Option<Event>
         NeuronEvent::Standing { window, stage, theta, blob, .. } => Event::Standing { by, window, stage, theta, blob },
         NeuronEvent::PassSettled { window, microbatch, .. } => Event::PassSettled { by, window, microbatch },
         NeuronEvent::Fetched { kind, stage, bytes: wire } => {
-            let parameters = plan.parameters(StageIndex(stage)).unwrap_or(0) as u64;
+            let parameters = plan.model().layout(StageIndex(stage)).map_or(0, |layout| layout.len()) as u64;
             let values = match kind {
                 FetchedKind::Gradient => parameters,
                 // Weights and the optimizer's two moments.
