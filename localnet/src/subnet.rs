@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{Block, Blocks, Client, ConnectConfig, Netuid};
+use chain::{Client, ConnectConfig, Netuid};
 use eyre::{Context, Result, bail, eyre};
 use narrows_node::{DevNode, DevNodeConfig};
 use neuron::worker::RunPlan;
@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::setup::{self, INITIAL_ISSUANCE, SubnetPlan};
 use crate::tally::{MAX_COMPARED_WINDOWS, Tally};
 use crate::training::{Trained, Training};
-use crate::watch::ChainWatch;
+use crate::watch;
 
 /// Events from neurons that may wait to be counted. A neuron that finds the queue full waits.
 const MAX_WAITING_EVENTS: usize = 4096;
@@ -75,14 +75,6 @@ pub fn node_config(args: &UpArgs, accounts: &Accounts) -> DevNodeConfig {
     config
 }
 
-/// Something that is to be counted.
-pub enum News {
-    /// The chain finalized a block.
-    Block(Block),
-    /// A neuron said something.
-    Event(Event),
-}
-
 /// A chain with its subnet, its neurons, and what is known of them. Dropped, everything in it ends as in a crash;
 /// [`Subnet::finish`] ends it in order.
 pub struct Subnet {
@@ -92,8 +84,7 @@ pub struct Subnet {
     training: Arc<Training>,
     tally: Tally,
     incoming: mpsc::Receiver<Event>,
-    watch: ChainWatch,
-    blocks: Blocks,
+    chain: mpsc::Receiver<Result<Vec<Event>>>,
     client: Client,
     people: People,
     /// Absent while the chain is down.
@@ -122,16 +113,15 @@ impl Subnet {
             built = Parts::build(args, &accounts, &corpus, &node, home.path(), progress) => built,
             () = interrupted => Err(eyre::Report::new(Interrupted)),
         };
-        let Parts { client, netuid, training, people, incoming, tally, blocks } = match built {
+        let Parts { client, netuid, training, people, incoming, tally, chain } = match built {
             Ok(parts) => parts,
             Err(error) => {
                 node.shutdown().await?;
                 return Err(error);
             }
         };
-        let watch = ChainWatch::new(client.clone(), netuid);
         let (args, node) = (args.clone(), Some(node));
-        Ok(Self { args, accounts, netuid, training, tally, incoming, watch, blocks, client, people, node, home })
+        Ok(Self { args, accounts, netuid, training, tally, incoming, chain, client, people, node, home })
     }
 
     /// What is known so far.
@@ -154,33 +144,26 @@ impl Subnet {
         self.node.as_ref().map_or_else(String::new, DevNode::rpc_url)
     }
 
-    /// What happens next, to be given to [`Subnet::count`]. May be cancelled and called again without losing any.
-    pub async fn next(&mut self) -> Result<News> {
+    /// Counts what happens next; says whether it was a block. May be cancelled and called again without losing any.
+    pub async fn next(&mut self) -> Result<bool> {
         tokio::select! {
-            block = self.blocks.next() => Ok(News::Block(block?)),
-            Some(event) = self.incoming.recv() => Ok(News::Event(event)),
-        }
-    }
-
-    /// Counts what [`Subnet::next`] gave.
-    pub async fn count(&mut self, news: News) -> Result<()> {
-        match news {
-            News::Event(event) => self.tally.on(&event),
-            News::Block(block) => {
-                for event in self.watch.on_block(&block).await? {
-                    self.tally.on(&event);
-                }
+            Some(events) = self.chain.recv() => {
+                events?.iter().for_each(|event| self.tally.on(event));
+                Ok(true)
             }
+            Some(event) = self.incoming.recv() => {
+                self.tally.on(&event);
+                Ok(false)
+            }
+            else => bail!("nobody says anything any more: chain and neurons are gone"),
         }
-        Ok(())
     }
 
     /// Counts what happens until the tally is as wished for; an error when it is not within so many blocks.
     pub async fn until(&mut self, what: &str, patience_blocks: u64, is_so: impl Fn(&Tally) -> bool) -> Result<()> {
         let mut last = None;
         while !is_so(&self.tally) {
-            let news = self.next().await?;
-            self.count(news).await?;
+            self.next().await?;
             let block = self.tally.block;
             if block > *last.get_or_insert(block + patience_blocks) {
                 bail!("{what}: not within {patience_blocks} blocks");
@@ -267,7 +250,7 @@ struct Parts {
     people: People,
     incoming: mpsc::Receiver<Event>,
     tally: Tally,
-    blocks: Blocks,
+    chain: mpsc::Receiver<Result<Vec<Event>>>,
 }
 
 impl Parts {
@@ -288,8 +271,8 @@ impl Parts {
         let (events, incoming) = mpsc::channel(MAX_WAITING_EVENTS);
         let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;
         let tally = Tally::new(accounts.neurons().zip(uids.iter().map(|uid| uid.0)));
-        let blocks = client.blocks().await?;
-        Ok(Self { client, netuid, training: Arc::new(training), people, incoming, tally, blocks })
+        let chain = watch::follow(client.clone(), netuid).await?;
+        Ok(Self { client, netuid, training: Arc::new(training), people, incoming, tally, chain })
     }
 }
 

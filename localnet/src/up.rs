@@ -6,7 +6,7 @@ use eyre::Result;
 
 use crate::cli::{CI_EPOCHS, Goal, UpArgs};
 use crate::report::Report;
-use crate::subnet::{News, Subnet};
+use crate::subnet::Subnet;
 use crate::tally::Tally;
 use crate::training::window_blocks;
 use crate::view::{Header, View};
@@ -86,8 +86,9 @@ async fn follow(args: &UpArgs, subnet: &mut Subnet, mut screen: Screen) -> Resul
     tokio::pin!(ended);
     let mut first = None;
     loop {
-        let news = tokio::select! {
-            news = subnet.next() => news?,
+        let before = subnet.tally().epochs;
+        let is_block = tokio::select! {
+            is_block = subnet.next() => is_block?,
             _ = frame.tick() => {
                 if let Screen::Live(view) = &mut screen {
                     view.draw(subnet.tally())?;
@@ -99,9 +100,6 @@ async fn follow(args: &UpArgs, subnet: &mut Subnet, mut screen: Screen) -> Resul
                 return Ok(true);
             }
         };
-        let before = subnet.tally().epochs;
-        let is_block = matches!(news, News::Block(_));
-        subnet.count(news).await?;
         let tally = subnet.tally();
         if matches!(screen, Screen::Plain) && tally.epochs > before && !args.json {
             crate::say(&progress(tally, args.stages));

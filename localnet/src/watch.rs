@@ -3,24 +3,44 @@
 use chain::{Block, Client, EpochSchedule, Event as ChainEvent, Netuid};
 use eyre::Result;
 use neuron::message::names::Hash;
+use tokio::sync::mpsc;
 
 use crate::events::{Event, Place};
 
+/// Blocks that may wait to be counted.
+const MAX_WAITING_BLOCKS: usize = 64;
+
+/// Follows a subnet from the next block on, in a task of its own: what interrupts its reader must not make it begin a block
+/// anew. Gives what each block did; ends after the first error, or when nobody reads any more.
+pub async fn follow(client: Client, netuid: Netuid) -> Result<mpsc::Receiver<Result<Vec<Event>>>> {
+    let mut blocks = client.blocks().await?;
+    let mut watch = ChainWatch { client, netuid, schedule: None };
+    let (events, read) = mpsc::channel(MAX_WAITING_BLOCKS);
+    tokio::spawn(async move {
+        loop {
+            let done = match blocks.next().await {
+                Ok(block) => watch.on_block(&block).await,
+                Err(error) => Err(error.into()),
+            };
+            let failed = done.is_err();
+            if events.send(done).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    Ok(read)
+}
+
 /// Reads finalized blocks of one subnet.
-pub struct ChainWatch {
+struct ChainWatch {
     client: Client,
     netuid: Netuid,
     schedule: Option<EpochSchedule>,
 }
 
 impl ChainWatch {
-    /// Watches a subnet.
-    pub fn new(client: Client, netuid: Netuid) -> Self {
-        Self { client, netuid, schedule: None }
-    }
-
     /// What a block did. Blocks are to be given in order, without gaps.
-    pub async fn on_block(&mut self, block: &Block) -> Result<Vec<Event>> {
+    async fn on_block(&mut self, block: &Block) -> Result<Vec<Event>> {
         let snapshot = self.client.at(block.hash).await?;
         let number = block.number.0;
         // It changes when an epoch ends, and no block before the announced one ends it.

@@ -44,9 +44,9 @@ fn merged(tally: &Tally) -> u32 {
     tally.last_common_state(STAGES).map_or(0, |(window, _)| window)
 }
 
-/// Until two windows are merged, and a microbatch of the next has come back: work is under way everywhere.
+/// Until a window is merged, and a microbatch of the next has come back: work is under way everywhere.
 async fn into_a_window(subnet: &mut Subnet) {
-    subnet.until("two windows", PATIENCE_BLOCKS, |tally| merged(tally) >= 2).await.expect("training");
+    subnet.until("a window", PATIENCE_BLOCKS, |tally| merged(tally) >= 1).await.expect("training");
     let window = merged(subnet.tally());
     subnet
         .until("work in the next window", PATIENCE_BLOCKS, |tally| tally.settled.keys().any(|w| *w >= window))
@@ -54,12 +54,12 @@ async fn into_a_window(subnet: &mut Subnet) {
         .expect("training");
 }
 
-/// Four more windows, and an epoch that pays for what was done since.
+/// Three more windows, and an epoch that pays for what was done since.
 async fn on_to_the_end(mut subnet: Subnet) -> Report {
     let (window, paid) = (merged(subnet.tally()), subnet.tally().paid_epochs);
     subnet
-        .until("four more windows and a paid epoch", PATIENCE_BLOCKS, |tally| {
-            merged(tally) >= window + 4 && tally.paid_epochs > paid
+        .until("three more windows and a paid epoch", PATIENCE_BLOCKS, |tally| {
+            merged(tally) >= window + 3 && tally.paid_epochs > paid
         })
         .await
         .expect("the others go on");
@@ -129,7 +129,7 @@ struct Drawn {
 }
 
 /// Windows whose draws are compared.
-const WINDOWS: u32 = 3;
+const WINDOWS: u32 = 2;
 
 async fn draws(seed: &str) -> (RunId, Vec<Drawn>) {
     let mut subnet = start(&args(&["--seed", seed])).await;

@@ -33,13 +33,13 @@ fn epoch(accounts: &Accounts, block: u64, pays: impl Fn(&Account) -> u64) -> Eve
     Event::Epoch { block, standing: accounts.neurons().zip(0..).map(place).collect() }
 }
 
-/// A run in which adversaries, if any play, are caught after an epoch that paid them as well.
+/// A run in which adversaries, if any play, are caught after two epochs that paid them as well.
 fn healthy(cast: &str) -> Tally {
     let accounts = accounts(cast);
     let mut tally = Tally::new(accounts.neurons().zip(0..));
     let validator = accounts.validators[0].hotkey_id();
     let cheats = |account: &Account| account.persona != crate::persona::Persona::Honest;
-    let mut events = vec![epoch(&accounts, 5, |_| 5)];
+    let mut events = vec![epoch(&accounts, 4, |_| 5), epoch(&accounts, 8, |_| 5)];
     for miner in &accounts.miners {
         let by = miner.hotkey_id();
         events.push(Event::HardwareProved { by: validator, miner: by, fault: None });
@@ -83,7 +83,7 @@ fn a_healthy_run_holds_with_and_without_adversaries() {
     for cast in ["none", "lazy:1,partial:1"] {
         let report = Report::new(1, &healthy(cast), 10, Some(trained()));
         assert!(report.held(), "{report}");
-        assert_eq!(report.paid_epochs, 2);
+        assert_eq!(report.paid_epochs, 3);
     }
 }
 
@@ -97,9 +97,9 @@ fn each_fault_breaks_its_invariant() {
     assert_eq!(of("miner-01", &|n| n.passes = 0), ["every honest miner trained"]);
     let unpaid = ["every honest miner was paid", "honest miners earn alike for a verified pass"];
     assert_eq!(of("miner-01", &|n| n.emission_rao = 0), unpaid);
-    assert_eq!(of("miner-01", &|n| n.emission_rao = 21), unpaid[1..]);
-    assert_eq!(of("miner-01", &|n| n.emission_rao = 4), unpaid[1..]);
-    assert_eq!(of("miner-01", &|n| n.emission_rao = 11), [""; 0]);
+    assert_eq!(of("miner-01", &|n| n.emission_rao = 31), unpaid[1..]);
+    assert_eq!(of("miner-01", &|n| n.emission_rao = 7), unpaid[1..]);
+    assert_eq!(of("miner-01", &|n| n.emission_rao = 16), [""; 0]);
     let convicted = of("miner-01", &|n| {
         n.convicted_by.insert(n.hotkey, 7);
     });
@@ -117,7 +117,7 @@ fn adversaries_that_are_not_caught_or_still_paid_are_found() {
     let paid = ["no convict is paid by weights committed after its conviction"];
     assert_eq!(of(&|n| n.emission_after_rao = 1), paid);
     assert_eq!(of(&|n| n.epochs_after = 0), paid);
-    assert_eq!(of(&|n| n.emission_rao = 10), ["no adversary out-earned an honest miner"]);
+    assert_eq!(of(&|n| n.emission_rao = 15), ["no adversary out-earned an honest miner"]);
 
     let mut tally = healthy("lazy:1");
     let honest = tally.neurons.values().find(|n| !n.is_adversary()).expect("one").hotkey;
@@ -142,10 +142,14 @@ fn replicas_that_part_ways_and_models_that_learned_too_little_are_found() {
     let behind = Trained { last: 2.4, ..trained() };
     assert_eq!(broken(&tally, Some(behind)), ["the swarm's model is as good as one trained in one process"]);
     let mut short = tally;
-    short.tokens = 100;
-    assert_eq!(broken(&short, Some(Trained { last: 3.4, uncut: None, ..trained() })), [""; 0]);
+    let model = |last| Some(Trained { last, ..trained() });
+    short.tokens = BYTES_TO_PASS_UNIGRAM;
+    assert_eq!(broken(&short, model(3.4)), [""; 0]);
     let unigram = "the swarm's model is better than the best unigram model";
-    assert_eq!(broken(&short, Some(Trained { last: 3.6, uncut: None, ..trained() })), [unigram]);
+    assert_eq!(broken(&short, model(3.6)), [unigram]);
+    short.tokens = 100;
+    assert_eq!(broken(&short, model(5.4)), [""; 0]);
+    assert_eq!(broken(&short, model(5.5)), ["the swarm's model is better than it began"]);
 }
 
 #[test]
