@@ -35,7 +35,7 @@ const MAX_NEURON_EVENTS: usize = 1024;
 const NEURON_THREADS: usize = 1;
 
 /// Blocks between two readings of the metagraph: a localnet's epochs are short.
-const REFRESH_BLOCKS: u64 = 4;
+const REFRESH_BLOCKS: u64 = 12;
 
 /// What one neuron may keep in files.
 pub(crate) const BLOBS: BlobLimits =
@@ -262,7 +262,7 @@ fn translate(plan: &RunPlan, by: AccountId, event: NeuronEvent) -> Option<Event>
         NeuronEvent::Standing { window, stage, theta, blob, .. } => Event::Standing { by, window, stage, theta, blob },
         NeuronEvent::PassSettled { window, microbatch, .. } => Event::PassSettled { by, window, microbatch },
         NeuronEvent::Fetched { kind, stage, bytes: wire } => {
-            let parameters = plan.parameters(StageIndex(stage)).unwrap_or(0) as u64;
+            let parameters = plan.model().layout(StageIndex(stage)).map_or(0, |layout| layout.len()) as u64;
             let values = match kind {
                 FetchedKind::Gradient => parameters,
                 // Weights and the optimizer's two moments.

@@ -10,6 +10,7 @@
 //! | compute a stage | [`worker`] |
 //! | prove to validators what this machine can do | [`prover`] |
 //! | run a neuron in this process | [`shell`] |
+//! | put a run's model together, and keep it in a folder | [`shell::assemble()`], [`export`] |
 //! | parse the flags that all binaries share | [`cli`] |
 //! | follow what a neuron does | [`events`] |
 //!
@@ -19,6 +20,7 @@
 pub mod cli;
 pub mod corpus;
 pub mod events;
+pub mod export;
 pub mod machine;
 pub mod manifest;
 pub mod message;

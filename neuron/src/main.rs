@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use neuron::cli::{self, CommonArgs, RegisterArgs};
 
-use commands::{doctor, run, status};
+use commands::{doctor, export, generate, run, status};
 
 const EXAMPLE: &str = "\
 Example:
@@ -38,6 +38,10 @@ enum Command {
     Status(status::Args),
     /// Check what a neuron needs, and say how to mend what is missing
     Doctor(doctor::Args),
+    /// Write the run's model to a folder, put together from those who train it
+    Export(export::Args),
+    /// Let the run's model go on from a prompt
+    Generate(generate::Args),
 }
 
 #[tokio::main]
@@ -53,6 +57,8 @@ async fn execute(args: Args) -> eyre::Result<()> {
         Command::Run(args) => run::run(&common, &args).await,
         Command::Status(args) => status::status(&common, &args).await,
         Command::Doctor(args) => doctor::doctor(&common, &args).await,
+        Command::Export(args) => export::export(&common, &args).await,
+        Command::Generate(args) => generate::generate(&common, &args).await,
     }
 }
 
@@ -69,5 +75,9 @@ mod tests {
         let help = command.render_help().to_string();
         assert!(help.lines().count() <= 50, "{} lines", help.lines().count());
         assert!(help.starts_with("Example:"));
+        for verb in command.get_subcommands_mut() {
+            let lines = verb.render_help().to_string().lines().count();
+            assert!(lines <= 50, "{}: {lines} lines", verb.get_name());
+        }
     }
 }

@@ -28,6 +28,8 @@ pub const MAX_STAGES: u16 = 256;
 pub const MAX_MICROBATCHES: u32 = 4096;
 /// Most attempts at one microbatch; an attempt travels as one byte.
 pub const MAX_ATTEMPTS: u32 = 64;
+/// Most milliseconds that a hardware proof may be allowed: requests between peers end after thirty seconds.
+pub const MAX_PROOF_MS: u64 = 25_000;
 /// Posts that a miner makes on chain each window: the commit at the cut and the bitmap by the set block.
 pub const POSTS_PER_WINDOW: u32 = 2;
 
@@ -277,6 +279,16 @@ impl Default for HardwareRules {
     }
 }
 
+impl HardwareRules {
+    /// The milliseconds that a miner has for the product, allowances included.
+    pub fn allowed_ms(&self) -> u64 {
+        let multiplications = u128::from(self.side).pow(3);
+        let honest_ms = (multiplications * 1000).div_ceil(u128::from(self.multiplications_per_second.max(1)));
+        let with_slack = (honest_ms * (1000 + u128::from(self.slack_per_mille))).div_ceil(1000);
+        u64::try_from(with_slack).unwrap_or(u64::MAX).saturating_add(u64::from(self.round_trip_ms))
+    }
+}
+
 /// Why a manifest cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -306,6 +318,15 @@ pub enum ManifestError {
         close_blocks: u32,
         /// Blocks of the retention.
         kept_blocks: u64,
+    },
+    /// Nobody could wait for an answer that long.
+    #[error(
+        "judging.hardware allows {allowed_ms} ms for a proof, but no answer is waited for longer than {MAX_PROOF_MS} ms; \
+         lower its side or raise its multiplications_per_second"
+    )]
+    ProofTooLong {
+        /// What the rules allow.
+        allowed_ms: u64,
     },
     /// A side that no product has.
     #[error("`judging.hardware.side` is {0}, it must be a multiple of {TILE} from {MIN_SIDE} to {MAX_SIDE}")]
@@ -458,6 +479,10 @@ impl Manifest {
         if !(MIN_SIDE..=MAX_SIDE).contains(&hardware.side) || !(hardware.side as usize).is_multiple_of(TILE) {
             return Err(ManifestError::Side(hardware.side));
         }
+        let allowed_ms = hardware.allowed_ms();
+        if allowed_ms > MAX_PROOF_MS {
+            return Err(ManifestError::ProofTooLong { allowed_ms });
+        }
         Ok(())
     }
 
@@ -557,7 +582,7 @@ pub(crate) mod tests {
     #[test]
     fn every_zero_that_would_stall_a_run_is_refused() {
         type Spoil = fn(&mut Manifest);
-        let spoils: [(&str, Spoil); 16] = [
+        let spoils: [(&str, Spoil); 17] = [
             ("version", |m| m.version = 0),
             ("model.stages", |m| m.model.stages = 0),
             ("model.batch", |m| m.model.batch = 0),
@@ -572,6 +597,7 @@ pub(crate) mod tests {
             ("judging.close_blocks", |m| m.judging.close_blocks = 24 * 4),
             ("judging.answer_blocks", |m| m.judging.answer_blocks = 0),
             ("judging.hardware.side", |m| m.judging.hardware.side = 100),
+            ("judging.hardware", |m| m.judging.hardware.side = 2048),
             ("judging.hardware.multiplications_per_second", |m| m.judging.hardware.multiplications_per_second = 0),
             ("optimizer", |m| m.optimizer = "x".repeat(MAX_ENGINE_TEXT_BYTES + 1)),
         ];

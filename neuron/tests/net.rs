@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keys::{AccountId, Keypair};
-use neuron::message::control::{ControlRequest, ControlResponse};
+use neuron::message::control::{ControlRequest, ControlResponse, MAX_BLOB_PIECE_BYTES};
 use neuron::message::names::{Hash, RunId, WindowId};
 use neuron::message::signed::Network;
 use neuron::net::{
     self, AxonAddr, AxonProtocol, DialError, Members, NetCaps, NetConfig, NetEvent, NetHandle, PublishError, Refusal,
     RequestError, StartError, TensorError, TensorRefusal,
 };
+use neuron::shell::fetch;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 
@@ -366,4 +367,32 @@ async fn loopback_is_not_dialed_unless_allowed() {
     let b = chain.neuron("b", 2).await;
     let refused = a.net.dial(b.axon(AxonProtocol::Tcp), b.id()).await;
     assert!(matches!(refused, Err(DialError::Address { .. })));
+}
+
+#[tokio::test]
+async fn a_blob_comes_in_whole_pieces_or_not_at_all() {
+    let chain = Chain::with(&["a", "b"]);
+    let (a, mut b) = (chain.neuron("a", 1).await, chain.neuron("b", 2).await);
+    a.net.dial(b.axon(AxonProtocol::Tcp), b.id()).await.unwrap();
+    let blob: Vec<u8> = (0..MAX_BLOB_PIECE_BYTES + 1000).map(|place| (place % 251) as u8).collect();
+    let (hash, giver) = (Hash::of(&blob), b.id());
+    for (most_bytes, pieces, is_given) in [(MAX_BLOB_PIECE_BYTES, 2, true), (MAX_BLOB_PIECE_BYTES - 1, 1, false)] {
+        let give = async {
+            for _ in 0..pieces {
+                let (request, responder) = b
+                    .until(|event| match event {
+                        NetEvent::Request { request, responder, .. } => Some((request, responder)),
+                        _ => None,
+                    })
+                    .await;
+                let ControlRequest::GetBlob { offset_bytes, .. } = request else { panic!("{request:?}") };
+                let rest = &blob[offset_bytes as usize..];
+                let bytes = rest[..rest.len().min(most_bytes)].to_vec();
+                responder.respond(ControlResponse::Blob { total_bytes: blob.len() as u64, bytes }).await;
+            }
+        };
+        // One that is not a whole piece is the last that it is asked for.
+        let (got, ()) = tokio::join!(fetch::ask(&a.net, &giver, hash, blob.len()), give);
+        assert_eq!(got.is_some_and(|got| got == blob), is_given, "{most_bytes} bytes at a time");
+    }
 }

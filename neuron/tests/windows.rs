@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own tools fail loudly")]
 
+#[path = "windows/comes_out.rs"]
+mod comes_out;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -9,8 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain::{Argument, Call, Client, CommitmentData, ConnectConfig, Netuid, Rao};
-use engine::codec::WeightCodec;
-use engine::{Bottleneck, ModelConfig, OptimizerConfig, StageIndex, WholeModel};
+use engine::{Bottleneck, ModelConfig, OptimizerConfig, WholeModel};
 use keys::Keypair;
 use narrows_node::{DevNode, DevNodeConfig};
 use neuron::events::{Event, EventSink};
@@ -23,7 +25,7 @@ use neuron::message::run::RunPost;
 use neuron::message::signed::Network;
 use neuron::net::{AxonProtocol, NetConfig};
 use neuron::shell::{self, NeuronConfig, PresenceConfig, RunError, RunSource, WorkConfig};
-use neuron::store::{BlobLimits, Store};
+use neuron::store::BlobLimits;
 use neuron::worker::RunPlan;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinHandle;
@@ -174,11 +176,12 @@ impl World {
         };
         let (state, stop) = (home.join(name), CancellationToken::new());
         let config = NeuronConfig { presence, state, blobs: BLOBS, work: Some(WorkConfig::honest(source)) };
-        Miner { task: tokio::spawn(shell::run(config, stop.clone())), stop }
+        Miner { name, task: tokio::spawn(shell::run(config, stop.clone())), stop }
     }
 }
 
 struct Miner {
+    name: &'static str,
     task: JoinHandle<Result<(), RunError>>,
     stop: CancellationToken,
 }
@@ -211,7 +214,6 @@ impl Heard {
 struct Seen {
     /// (stage, window) → name of the weights → who stands on them; and the blob.
     stood: BTreeMap<(u16, u32), BTreeMap<Hash, BTreeSet<&'static str>>>,
-    blobs: BTreeMap<(u16, u32), Hash>,
     merged: BTreeMap<(u16, u32), u16>,
     /// Where each miner worked last.
     stages: BTreeMap<&'static str, u16>,
@@ -224,9 +226,8 @@ struct Seen {
 impl Seen {
     fn take(&mut self, name: &'static str, event: Event) {
         match event {
-            Event::Standing { window, stage, theta, blob, merged } => {
+            Event::Standing { window, stage, theta, merged, .. } => {
                 self.stood.entry((stage, window)).or_default().entry(theta).or_default().insert(name);
-                self.blobs.insert((stage, window), blob);
                 let most = self.merged.entry((stage, window)).or_default();
                 *most = merged.max(*most);
             }
@@ -250,18 +251,6 @@ impl Seen {
     }
 }
 
-fn held_out_loss(plan: &RunPlan, seen: &Seen, stores: &[Store], window: u32) -> f64 {
-    let weights = (0..STAGES).map(|stage| {
-        let blob = seen.blobs[&(stage, window)];
-        let bytes = stores.iter().find_map(|store| store.blobs().get(&blob.0).unwrap()).expect("somebody has it");
-        let (weights, _) = WeightCodec::F32.decode_snapshot(plan.model(), StageIndex(stage), &bytes).unwrap();
-        assert!(seen.stood[&(stage, window)].contains_key(&Hash::from(weights.hash())));
-        weights
-    });
-    let whole = WholeModel::new(plan.model().clone(), weights.collect()).unwrap();
-    whole.evaluate(plan.corpus().held_out(), 4096).unwrap().loss()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn miners_train_one_model_while_one_joins_and_one_restarts() {
     let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
@@ -270,6 +259,7 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
     let world = World::new(&[first.as_slice(), &[newcomer]].concat()).await;
     let home = tempfile::tempdir().unwrap();
     let corpus = Arc::new(corpus());
+    comes_out::nothing_before_there_is_a_run(&world, home.path(), &corpus).await;
     let plan = Arc::new(RunPlan::new(world.manifest(&corpus, 24).await, &corpus).unwrap());
     let post = RunPost { run: plan.run() }.to_payload().to_vec();
     let post = Call::set_commitment(world.netuid, &[CommitmentData::Raw(post)]);
@@ -301,6 +291,18 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
         }
     });
     let in_time = trained.await;
+    let mut model = None;
+    if in_time.is_ok() {
+        model = Some(
+            comes_out::to_somebody_who_hosts_nothing(&world, home.path(), plan.run(), &mut seen, &mut events).await,
+        );
+        let (first_stage, last_stage) = miners.into_iter().partition(|miner| seen.stages[miner.name] == 0);
+        miners = first_stage;
+        for miner in last_stage {
+            miner.ended().await;
+        }
+        comes_out::not_without_a_stage(&world, plan.run()).await;
+    }
     for miner in miners {
         miner.ended().await;
     }
@@ -323,9 +325,10 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
     let settled: Vec<_> = (0..LAST_WINDOW).map(|window| seen.settled[&window].len()).collect();
     assert!(settled.iter().all(|count| *count >= 12), "of 16 microbatches, so many came back: {settled:?}");
 
-    let stores: Vec<_> = first.iter().map(|name| Store::open(&home.path().join(name), BLOBS).unwrap()).collect();
-    let losses: Vec<_> = [1, LAST_WINDOW].iter().map(|window| held_out_loss(&plan, &seen, &stores, *window)).collect();
-    eprintln!("held-out nats per byte at windows 1 and {LAST_WINDOW}: {losses:?}; settled {settled:?}");
+    let untrained = WholeModel::initial(plan.model(), &plan.manifest().seed.0).unwrap();
+    let loss = |model: &WholeModel| model.evaluate(plan.corpus().held_out(), 4096).unwrap().loss();
+    let losses = [loss(&untrained), loss(&model.expect("it was exported"))];
+    eprintln!("held-out nats per byte before and after: {losses:?}; settled {settled:?}");
     assert!(losses[1] < losses[0] - 0.1, "{losses:?}");
     world.node.shutdown().await.unwrap();
 }

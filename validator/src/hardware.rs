@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
-use crate::machine::admission::{Admission, AdmissionRules, Ask, Check, Checked, Outcome, Proof, Prover};
+use crate::machine::admission::{Admission, Ask, Check, Checked, Outcome, Proof, Prover};
 
 /// Answers that are recomputed at the same time: a fleet that opens its tiles at once must not take every core from the
 /// audits.
@@ -64,15 +64,8 @@ impl Hardware {
     pub fn new(rules: &HardwareRules, net: NetHandle, proofs: Vec<Proof>) -> Self {
         let declared = rules.multiplications_per_second;
         let proofs = proofs.into_iter().filter(|proof| proof.declared_per_second == declared).collect();
-        let admission_rules = AdmissionRules {
-            side: rules.side,
-            slack_per_mille: rules.slack_per_mille,
-            round_trip_ms: rules.round_trip_ms,
-            open_ms: rules.open_ms,
-            fleet_per_mille: rules.fleet_per_mille,
-        };
         Self {
-            admission: Admission::new(admission_rules, proofs),
+            admission: Admission::new(*rules, proofs),
             rules: *rules,
             net,
             started: Instant::now(),

@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 use crate::client::Client;
 use crate::connection::Link;
 use crate::error::ChainError;
-use crate::snapshot::Snapshot;
 use crate::types::{BlockHash, BlockNumber};
 
 /// Pause before subscribing again after a subscription ended, so that a node that ends each at once is not hammered.
@@ -25,8 +24,6 @@ pub struct Block {
     pub hash: BlockHash,
     /// The hash of the block before it.
     pub parent: BlockHash,
-    /// When it was made, in milliseconds since 1970; 0 for the first block.
-    pub timestamp_ms: u64,
 }
 
 /// The sequence of finalized blocks: every number once, in order, across lost connections and changed endpoints.
@@ -67,7 +64,6 @@ impl Blocks {
         self.wait_for(number).await?;
         let hash = self.client.block_hash(number).await?;
         let (header, shape) = tokio::try_join!(self.client.header(hash), self.client.connection().shape(hash))?;
-        let timestamp_ms = Snapshot::new(self.client.clone(), shape, hash, number).timestamp_ms().await?;
         let parent = BlockHash(header.parent_hash.0);
         if let Some((_, Some(expected))) = self.last
             && parent != expected
@@ -75,7 +71,9 @@ impl Blocks {
             return Err(ChainError::FinalityBroken { number, parent, expected });
         }
         self.last = Some((number, Some(hash)));
-        Ok(Block { number, hash, parent, timestamp_ms })
+        self.client.recent().remember(hash, number, shape);
+        self.client.recent().remember_finalized(number, hash);
+        Ok(Block { number, hash, parent })
     }
 
     /// Wait until a block is final.

@@ -12,6 +12,7 @@ use crate::connection::{Connection, state_error};
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::ChainError;
 use crate::nonce::Nonces;
+use crate::recent::Recent;
 use crate::shape::Shape;
 use crate::snapshot::Snapshot;
 use crate::types::{BlockHash, BlockNumber};
@@ -67,6 +68,7 @@ pub struct Client {
 struct Inner {
     connection: Connection,
     nonces: Nonces,
+    recent: Recent,
     genesis: BlockHash,
 }
 
@@ -86,7 +88,9 @@ impl Client {
         let connection = Connection::new(config);
         connection.link().await?;
         let genesis = connection.genesis().unwrap_or(BlockHash([0; 32]));
-        Ok(Self { inner: Arc::new(Inner { connection, nonces: Nonces::default(), genesis }) })
+        Ok(Self {
+            inner: Arc::new(Inner { connection, nonces: Nonces::default(), recent: Recent::default(), genesis }),
+        })
     }
 
     /// The hash of the chain's first block: its identity.
@@ -120,13 +124,21 @@ impl Client {
 
     /// The state after a block.
     pub async fn at(&self, block: BlockHash) -> Result<Snapshot, ChainError> {
+        if let Some((number, shape)) = self.recent().facts(&block) {
+            return Ok(Snapshot::new(self.clone(), shape, block, number));
+        }
         let (header, shape) = tokio::try_join!(self.header(block), self.connection().shape(block))?;
-        Ok(Snapshot::new(self.clone(), shape, block, BlockNumber(header.number)))
+        let number = BlockNumber(header.number);
+        self.recent().remember(block, number, shape.clone());
+        Ok(Snapshot::new(self.clone(), shape, block, number))
     }
 
     /// The state after the block with this number on the node's best chain.
     pub async fn at_number(&self, number: BlockNumber) -> Result<Snapshot, ChainError> {
-        self.at(self.block_hash(number).await?).await
+        match self.recent().finalized(number) {
+            Some(block) => self.at(block).await,
+            None => self.at(self.block_hash(number).await?).await,
+        }
     }
 
     /// Finalized blocks from the next one on.
@@ -159,6 +171,10 @@ impl Client {
 
     pub(crate) fn connection(&self) -> &Connection {
         &self.inner.connection
+    }
+
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.inner.recent
     }
 
     pub(crate) fn nonces(&self) -> &Nonces {

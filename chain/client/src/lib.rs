@@ -28,6 +28,7 @@ mod events;
 mod inclusion;
 mod metagraph;
 mod nonce;
+mod recent;
 mod shape;
 mod snapshot;
 mod submit;

@@ -7,7 +7,8 @@ use eyre::Report;
 use keys::cli::{CliError, EXIT_CHECK_FAILED, EXIT_FAILED, EXIT_USAGE};
 use tokio_util::sync::CancellationToken;
 
-use crate::shell::{PresenceError, RunError};
+use crate::export::ExportError;
+use crate::shell::{AssembleError, PresenceError, RunError, SourceError};
 
 /// Exit status: interrupted from the terminal.
 pub const EXIT_INTERRUPTED: u8 = 130;
@@ -41,6 +42,22 @@ pub fn exit_status(report: &Report) -> u8 {
     };
     if let Some(PresenceError::NoExternalIp | PresenceError::ProtocolNotServed(_) | PresenceError::Net(_)) = presence {
         return EXIT_USAGE;
+    }
+    match report.downcast_ref::<AssembleError>() {
+        Some(AssembleError::Source(
+            SourceError::Unreadable { .. } | SourceError::Manifest(_) | SourceError::Plan(_),
+        )) => {
+            return EXIT_USAGE;
+        }
+        Some(AssembleError::OtherNetwork(_)) => return EXIT_USAGE,
+        _ => {}
+    }
+    match report.downcast_ref::<ExportError>() {
+        Some(ExportError::Changed { .. }) => return EXIT_CHECK_FAILED,
+        Some(
+            ExportError::Name(_) | ExportError::NotAFolder(_) | ExportError::Exists(_) | ExportError::Foreign { .. },
+        ) => return EXIT_USAGE,
+        _ => {}
     }
     if report.is::<CheckFailed>() {
         EXIT_CHECK_FAILED
@@ -85,6 +102,8 @@ pub fn interrupted() -> io::Result<CancellationToken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Manifest;
+    use crate::message::names::Hash;
 
     #[test]
     fn the_contract() {
@@ -94,6 +113,12 @@ mod tests {
         assert_eq!(exit_status(&Report::new(CliError::NoHome)), 2);
         assert_eq!(exit_status(&Report::new(PresenceError::NoExternalIp)), 2);
         assert_eq!(exit_status(&Report::new(RunError::from(PresenceError::NoExternalIp))), 2);
+        assert_eq!(exit_status(&Report::new(ExportError::Exists("x".into()))), 2);
+        let (path, expected) = ("x".into(), Hash::of(b"x"));
+        assert_eq!(exit_status(&Report::new(ExportError::Changed { path, expected, found: Hash::ZERO })), 3);
+        assert_eq!(exit_status(&Report::new(AssembleError::NoRun(chain::Netuid(1)))), 1);
+        let malformed = SourceError::from(Manifest::from_bytes(b"x").unwrap_err());
+        assert_eq!(exit_status(&Report::new(AssembleError::from(malformed))), 2);
         assert_eq!(exit_status(&eyre::eyre!("x")), 1);
         assert_eq!(exit_status(&Report::new(Usage("x".into())).wrap_err("while")), 2);
     }

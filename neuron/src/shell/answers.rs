@@ -21,29 +21,24 @@ pub fn answer_piece(blob: &[u8], offset_bytes: u64, len_bytes: u32) -> ControlRe
 
 /// Answers one request with what every neuron has; others are left unanswered, and their asker is told so.
 pub fn answer(store: &Arc<Store>, request: ControlRequest, responder: Responder) {
-    match request {
-        ControlRequest::GetBlob { hash, offset_bytes, len_bytes } => {
-            let store = store.clone();
-            // Disks are slow; the neuron goes on. How many run at once is limited by the requests that peers may have open.
-            tokio::spawn(async move {
-                let len = len_bytes as usize;
-                if len > MAX_BLOB_PIECE_BYTES {
-                    return responder.respond(ControlResponse::Refused(ControlRefusal::OutOfRange)).await;
-                }
-                let piece = tokio::task::spawn_blocking(move || store.blobs().piece(&hash, offset_bytes, len)).await;
-                let response = match piece {
-                    Ok(Ok(Some((total_bytes, bytes)))) => ControlResponse::Blob { total_bytes, bytes },
-                    Ok(Ok(None)) => ControlResponse::Refused(ControlRefusal::NotFound),
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "a blob cannot be read");
-                        ControlResponse::Refused(ControlRefusal::NotFound)
-                    }
-                    Err(_) => ControlResponse::Refused(ControlRefusal::Busy),
-                };
-                responder.respond(response).await;
-            });
+    let ControlRequest::GetBlob { hash, offset_bytes, len_bytes } = request else { return };
+    let store = store.clone();
+    // Disks are slow; the neuron goes on. How many run at once is limited by the requests that peers may have open.
+    tokio::spawn(async move {
+        let len = len_bytes as usize;
+        if len > MAX_BLOB_PIECE_BYTES {
+            return responder.respond(ControlResponse::Refused(ControlRefusal::OutOfRange)).await;
         }
-        // Others are for those who take part in a run, or judge one; dropped, the asker is told so.
-        _ => {}
-    }
+        let piece = tokio::task::spawn_blocking(move || store.blobs().piece(&hash, offset_bytes, len)).await;
+        let response = match piece {
+            Ok(Ok(Some((total_bytes, bytes)))) => ControlResponse::Blob { total_bytes, bytes },
+            Ok(Ok(None)) => ControlResponse::Refused(ControlRefusal::NotFound),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a blob cannot be read");
+                ControlResponse::Refused(ControlRefusal::NotFound)
+            }
+            Err(_) => ControlResponse::Refused(ControlRefusal::Busy),
+        };
+        responder.respond(response).await;
+    });
 }

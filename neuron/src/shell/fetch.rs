@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::codec::{GradientCodec, WeightCodec};
-use engine::{StageIndex, Weights};
+use engine::{ModelConfig, StageIndex, Weights};
 use keys::AccountId;
 use tokio::task::spawn_blocking;
 
@@ -20,8 +20,8 @@ use crate::worker::RunPlan;
 const PIECE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Most bytes that a blob of a purpose can have: what is longer is not asked for to its end.
-fn limit_bytes(plan: &RunPlan, blob: Blob) -> usize {
-    let parameters = |stage: StageId| plan.parameters(StageIndex(stage.0)).unwrap_or(0);
+fn limit_bytes(model: &ModelConfig, blob: Blob) -> usize {
+    let parameters = |stage: StageId| model.layout(StageIndex(stage.0)).map_or(0, |layout| layout.len());
     match blob {
         Blob::Commitment => MAX_COMMITMENT_BYTES,
         Blob::Gradient(stage) => GradientCodec::F32.max_encoded_bytes(parameters(stage)),
@@ -31,10 +31,10 @@ fn limit_bytes(plan: &RunPlan, blob: Blob) -> usize {
 }
 
 /// Whether the bytes are what they are wanted for. States are checked when they are loaded.
-fn fits(plan: &RunPlan, blob: Blob, bytes: &[u8]) -> bool {
+fn fits(model: &ModelConfig, blob: Blob, bytes: &[u8]) -> bool {
     match blob {
-        Blob::Gradient(stage) => GradientCodec::F32.decode(plan.model(), StageIndex(stage.0), bytes).is_ok(),
-        Blob::Commitment | Blob::State(_) => bytes.len() <= limit_bytes(plan, blob),
+        Blob::Gradient(stage) => GradientCodec::F32.decode(model, StageIndex(stage.0), bytes).is_ok(),
+        Blob::Commitment | Blob::State(_) => bytes.len() <= limit_bytes(model, blob),
     }
 }
 
@@ -52,7 +52,7 @@ pub async fn fetch(
     let checked = |bytes: Vec<u8>| {
         let plan = plan.clone();
         async move {
-            let checked = spawn_blocking(move || fits(&plan, blob, &bytes).then_some(bytes)).await;
+            let checked = spawn_blocking(move || fits(plan.model(), blob, &bytes).then_some(bytes)).await;
             checked.ok().flatten()
         }
     };
@@ -60,7 +60,7 @@ pub async fn fetch(
         return checked(bytes).await;
     }
     for peer in from {
-        let Some(bytes) = ask(net, peer, hash, limit_bytes(plan, blob)).await else { continue };
+        let Some(bytes) = ask(net, peer, hash, limit_bytes(plan.model(), blob)).await else { continue };
         // Whoever gave it, under this hash it will not get better.
         let bytes = checked(bytes).await?;
         return keep(store, bytes).await;
@@ -72,16 +72,16 @@ pub async fn fetch(
 /// `None` when nobody gave them.
 pub async fn weights(
     net: &NetHandle,
-    plan: &Arc<RunPlan>,
+    model: &ModelConfig,
     stage: StageId,
     state: StageState,
     from: &[AccountId],
 ) -> Option<Weights> {
     for peer in from {
-        let Some(bytes) = ask(net, peer, state.blob, limit_bytes(plan, Blob::State(stage))).await else { continue };
-        let plan = plan.clone();
+        let Some(bytes) = ask(net, peer, state.blob, limit_bytes(model, Blob::State(stage))).await else { continue };
+        let model = model.clone();
         let decoded =
-            spawn_blocking(move || match WeightCodec::F32.decode_snapshot(plan.model(), StageIndex(stage.0), &bytes) {
+            spawn_blocking(move || match WeightCodec::F32.decode_snapshot(&model, StageIndex(stage.0), &bytes) {
                 Ok((weights, _)) => (Hash::from(weights.hash()) == state.theta).then_some(weights),
                 Err(error) => {
                     tracing::warn!(stage = stage.0, %error, "a state is not what its name promises");
@@ -137,8 +137,11 @@ pub async fn ask(net: &NetHandle, peer: &AccountId, hash: Hash, limit_bytes: usi
                 return None;
             }
         };
-        if total_bytes > limit_bytes as u64 || piece.is_empty() || piece.len() > limit_bytes - bytes.len() {
-            tracing::debug!(%peer, total_bytes, limit_bytes, "a blob has another length than it can have");
+        // Whole pieces only: whoever gives a byte at a time could go on for days.
+        let left_bytes = total_bytes.saturating_sub(bytes.len() as u64);
+        let is_whole = piece.len() as u64 == left_bytes.min(MAX_BLOB_PIECE_BYTES as u64);
+        if total_bytes > limit_bytes as u64 || piece.is_empty() || !is_whole {
+            tracing::debug!(%peer, total_bytes, limit_bytes, "a blob or a piece of it has another length than it can have");
             return None;
         }
         bytes.extend(piece);

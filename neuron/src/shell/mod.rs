@@ -1,6 +1,7 @@
 //! A neuron in a tokio runtime: events from the network and the chain in, actions out.
 
 mod answers;
+mod assemble;
 mod dialer;
 pub mod fetch;
 mod follow;
@@ -9,6 +10,7 @@ mod keeping;
 mod presence;
 mod reads;
 mod source;
+mod visit;
 mod windows;
 
 use std::future::pending;
@@ -23,6 +25,9 @@ pub use identity::{IdentityError, load_or_create as load_or_create_identity};
 pub use presence::{Presence, PresenceConfig, PresenceError, PresenceEvent};
 pub use reads::{PostBook, ReadError, beacon, members, members_at};
 pub use source::{RunSource, SourceError, find as find_run, posted_run};
+
+pub use self::assemble::{Agreement, AssembleConfig, AssembleError, Assembled, Lack, Lacks, assemble};
+pub use self::visit::VisitError;
 
 use self::windows::{LeafPage, Windows};
 use crate::events::{Event, EventSink};

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::{AxonEndpoint, Block, Call, ChainError, Client, Metagraph, Netuid, SubmitError};
+use chain::{AxonEndpoint, Block, Call, ChainError, Client, Metagraph, Netuid, Neuron, SubmitError};
 use keys::{AccountId, Keypair};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -107,18 +107,21 @@ pub struct Presence {
     events: EventSink,
 }
 
-fn members_of(metagraph: &Metagraph) -> Members {
+pub(super) fn members_of(metagraph: &Metagraph) -> Members {
     Arc::new(metagraph.neurons.iter().map(|neuron| neuron.hotkey).collect::<HashSet<_>>())
 }
 
-/// Axons that can be dialed: with a transport we know.
-fn axons_of(metagraph: &Metagraph, own: &AccountId) -> BTreeMap<AccountId, AxonAddr> {
-    let axon_of = |neuron: &chain::Neuron| {
-        let axon = neuron.axon?;
-        let protocol = AxonProtocol::from_number(axon.protocol)?;
-        Some((neuron.hotkey, AxonAddr { ip: axon.ip, port: axon.port, protocol }))
-    };
-    metagraph.neurons.iter().filter(|neuron| neuron.hotkey != *own).filter_map(axon_of).collect()
+/// Where a neuron can be dialed: `None` without an axon, or with a transport that we do not know.
+pub(super) fn axon_of(neuron: &Neuron) -> Option<AxonAddr> {
+    let axon = neuron.axon?;
+    let protocol = AxonProtocol::from_number(axon.protocol)?;
+    Some(AxonAddr { ip: axon.ip, port: axon.port, protocol })
+}
+
+/// Everybody else who can be dialed.
+pub(super) fn axons_of(metagraph: &Metagraph, own: &AccountId) -> BTreeMap<AccountId, AxonAddr> {
+    let others = metagraph.neurons.iter().filter(|neuron| neuron.hotkey != *own);
+    others.filter_map(|neuron| Some((neuron.hotkey, axon_of(neuron)?))).collect()
 }
 
 impl Presence {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use chain::{ChainError, Client, Netuid};
 use thiserror::Error;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 
 use super::fetch;
@@ -80,10 +82,7 @@ pub async fn find(
 ) -> Result<Option<Arc<RunPlan>>, SourceError> {
     let (manifest, corpus) = match source {
         RunSource::Plan(plan) => return Ok(Some(plan)),
-        RunSource::Corpus { manifest: Some(path), corpus } => {
-            let bytes = tokio::fs::read(&path).await;
-            (bytes.map_err(|source| SourceError::Unreadable { path, source })?, corpus)
-        }
+        RunSource::Corpus { manifest: Some(path), corpus } => (manifest_file(path).await?, corpus),
         RunSource::Corpus { manifest: None, corpus } => {
             let Some(run) = posted_run(&client, netuid).await? else { return Ok(None) };
             let Some(bytes) = manifest_of(run.0, &net, &store).await else { return Ok(None) };
@@ -95,6 +94,19 @@ pub async fn find(
         Ok(Arc::new(RunPlan::new(manifest, &corpus)?))
     });
     plan.await.map_err(|_| SourceError::Stopped)?.map(Some)
+}
+
+/// The bytes of a manifest's file; of one that is too long, as many as show it.
+pub(super) async fn manifest_file(path: PathBuf) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    let read = async {
+        let file = File::open(&path).await?;
+        file.take(MAX_MANIFEST_BYTES as u64 + 1).read_to_end(&mut bytes).await
+    };
+    match read.await {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(SourceError::Unreadable { path, source }),
+    }
 }
 
 async fn manifest_of(run: Hash, net: &NetHandle, store: &Arc<Store>) -> Option<Vec<u8>> {

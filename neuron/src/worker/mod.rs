@@ -30,7 +30,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
 
 pub use compute::{ComputeFactory, StageCompute, honest};
-pub use plan::{PlanError, RunPlan};
+pub use plan::{PlanError, RunPlan, model_of};
 pub use stage::{Order, PassLoss, Report, SEGMENT_CHUNK_BYTES, StageWorker, WorkerError};
 pub use tensors::{TensorCache, TensorCacheFull};
 

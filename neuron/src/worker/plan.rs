@@ -3,7 +3,7 @@
 use engine::data::{CHUNK_BYTES, Corpus, CorpusError, HELD_OUT_EVERY};
 use engine::optimizer::OptimizerConfigError;
 use engine::tokens::TokensError;
-use engine::{ConfigError, MicrobatchId, ModelConfig, OptimizerConfig, StageIndex, TokenBatch};
+use engine::{ConfigError, MicrobatchId, ModelConfig, OptimizerConfig, TokenBatch};
 use thiserror::Error;
 
 use crate::manifest::{Manifest, ManifestError};
@@ -58,6 +58,31 @@ pub enum PlanError {
     Corpus(#[from] CorpusError),
 }
 
+/// The model of a run, checked against the rest of the manifest: what those need who want its weights and train nothing.
+///
+/// # Errors
+/// When the text is not a model's, or the manifest says otherwise elsewhere.
+pub fn model_of(manifest: &Manifest) -> Result<ModelConfig, PlanError> {
+    let text = |source| PlanError::Text { field: "model.engine", source };
+    let model: ModelConfig = serde_json::from_str(&manifest.model.engine).map_err(text)?;
+    model.validate()?;
+    let shape = &manifest.model;
+    agree([
+        ("model.stages", u64::from(shape.stages), model.stages() as u64),
+        ("model.boundary_width", u64::from(shape.boundary_width), model.boundary_width() as u64),
+        ("model.context", u64::from(shape.context), model.context as u64),
+    ])?;
+    Ok(model)
+}
+
+/// Holds what the manifest states against what the engine makes of it.
+fn agree<const N: usize>(fields: [(&'static str, u64, u64); N]) -> Result<(), PlanError> {
+    match fields.into_iter().find(|(_, stated, computed)| stated != computed) {
+        Some((field, stated, computed)) => Err(PlanError::Disagreement { field, stated, computed }),
+        None => Ok(()),
+    }
+}
+
 /// A run, ready to be computed. Shared by all workers of a process.
 #[derive(Debug)]
 pub struct RunPlan {
@@ -75,24 +100,16 @@ impl RunPlan {
     /// The first thing that does not fit.
     pub fn new(manifest: Manifest, corpus: &[u8]) -> Result<Self, PlanError> {
         let run = manifest.run_id()?;
-        let text = |field| move |source| PlanError::Text { field, source };
-        let model: ModelConfig = serde_json::from_str(&manifest.model.engine).map_err(text("model.engine"))?;
-        model.validate()?;
-        let optimizer: OptimizerConfig = serde_json::from_str(&manifest.optimizer).map_err(text("optimizer"))?;
+        let model = model_of(&manifest)?;
+        let text = |source| PlanError::Text { field: "optimizer", source };
+        let optimizer: OptimizerConfig = serde_json::from_str(&manifest.optimizer).map_err(text)?;
         optimizer.validate()?;
         let shape = &manifest.model;
-        for (field, stated, computed) in [
-            ("model.stages", u64::from(shape.stages), model.stages() as u64),
-            ("model.boundary_width", u64::from(shape.boundary_width), model.boundary_width() as u64),
-            ("model.context", u64::from(shape.context), model.context as u64),
+        agree([
             ("corpus.held_out_every", u64::from(manifest.corpus.held_out_every), HELD_OUT_EVERY as u64),
             ("corpus.chunk_bytes", u64::from(manifest.corpus.chunk_bytes), CHUNK_BYTES as u64),
             ("corpus.bytes", manifest.corpus.bytes, corpus.len() as u64),
-        ] {
-            if stated != computed {
-                return Err(PlanError::Disagreement { field, stated, computed });
-            }
-        }
+        ])?;
         TokenBatch::check_size(shape.batch as usize, shape.context as usize)?;
         let found = Hash::of(corpus);
         if found != manifest.corpus.hash {
@@ -133,11 +150,6 @@ impl RunPlan {
     /// Rows of a boundary tensor: tokens of a microbatch.
     pub fn rows(&self) -> usize {
         self.manifest.model.batch as usize * self.manifest.model.context as usize
-    }
-
-    /// Parameters of a stage; `None` for a stage that does not exist.
-    pub fn parameters(&self, stage: StageIndex) -> Option<usize> {
-        self.model.layout(stage).ok().map(|layout| layout.len())
     }
 
     /// The tokens of a microbatch: what everybody who knows the run reads.

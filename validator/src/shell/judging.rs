@@ -6,34 +6,37 @@
 //! Invariants: evidence is on disk before a verdict names it, and the ledger before anybody is told; tasks are bounded, and
 //! what does not fit is asked for again by the machine that wanted it.
 
+mod onchain;
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::{Block, Call, Client, CommitmentData, Metagraph, Netuid};
-use keys::{AccountId, Keypair};
+use chain::{Block, Client, Metagraph, Netuid};
+use keys::Keypair;
 use neuron::events::{Event as NeuronEvent, EventSink, MinerAudit, RulingKind};
-use neuron::machine::{self, ChainView, work_slot};
+use neuron::machine::{self, ChainView};
 use neuron::message::commit::StageState;
-use neuron::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_LEAVES_PER_PAGE};
-use neuron::message::conviction::ConvictionPost;
 use neuron::message::names::{BlockNumber, Hash, StageId, Uid, WindowId};
-use neuron::net::{NetHandle, Responder};
-use neuron::shell::{PostBook, Presence, ReadError, answer, answer_piece, beacon, members_at};
+use neuron::message::signed::Network;
+use neuron::net::NetHandle;
+use neuron::shell::{PostBook, Presence};
 use neuron::store::Store;
 use neuron::worker::RunPlan;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::offers::{self, Known, Offers};
+use self::onchain::POST_RETRY_BLOCKS;
+use super::offers::Offers;
 use super::recompute::{self, Holders, WindowWeights};
-use super::{ValidatorError, asking, is_permitted};
+use super::{ValidatorError, asking};
 use crate::evidence::{Archive, Evidence, EvidenceError};
 use crate::hardware::Hardware;
 use crate::ledger::Ledger;
 use crate::machine::admission::Outcome as Proved;
-use crate::machine::audit::{Action, Audit, AuditRules, Event, MAX_OPEN_WINDOWS, Opened, Standing, WindowReport};
+use crate::machine::audit::{Action, Audit, AuditRules, Event, MAX_OPEN_WINDOWS, Standing, WindowReport};
 use crate::machine::draw::DrawRules;
 use crate::machine::identity::Identity;
 use crate::machine::verdict::{Ruling, SilenceReports, Verdict};
@@ -42,16 +45,10 @@ use crate::machine::verdict::{Ruling, SilenceReports, Verdict};
 const MAX_TASKS: usize = 1024;
 /// Outcomes of tasks that wait.
 const MAX_WAITING_OUTCOMES: usize = 1024;
-/// How long a peer may take to note a message.
-const NOTE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
-/// Windows whose evidence is announced again with every window that closes: a validator that was away finds it.
-const ANNOUNCED_WINDOWS: u32 = 8;
-/// Most pieces of evidence announced at once.
-const MAX_ANNOUNCED: usize = 64;
+/// Windows from one measurement on held-out bytes to the next: a validator's work is to check, and this is to show.
+const MEASURED_EVERY_WINDOWS: u32 = 4;
 /// Windows whose assembled weights are held in memory.
 const MAX_HELD_WEIGHTS: usize = 3;
-/// Blocks between two attempts to post convictions.
-const POST_RETRY_BLOCKS: u64 = 3;
 
 /// Something that was found out.
 pub(super) enum Outcome {
@@ -73,7 +70,7 @@ pub(super) struct Judging {
     client: Client,
     netuid: Netuid,
     net: NetHandle,
-    network: neuron::message::signed::Network,
+    network: Network,
     store: Arc<Store>,
     directory: PathBuf,
     events: EventSink,
@@ -254,144 +251,6 @@ impl Judging {
         Ok(())
     }
 
-    /// A peer asks something.
-    pub(super) fn on_request(
-        &mut self,
-        presence: &Presence,
-        from: AccountId,
-        request: ControlRequest,
-        responder: Responder,
-    ) {
-        let response = match request {
-            ControlRequest::Evidence { name } => {
-                let is_judge = is_permitted(presence.metagraph(), &from);
-                if is_judge && !self.archive.contains(&name) && self.offers.take(name) {
-                    let (net, outcomes) = (self.net.clone(), self.outcomes.clone());
-                    self.spawn(async move {
-                        let evidence = offers::fetch(&net, &from, name).await.map(Box::new);
-                        drop(outcomes.send(Outcome::Offered(name, evidence)).await);
-                    });
-                }
-                ControlResponse::Noted
-            }
-            ControlRequest::GetBlob { hash, offset_bytes, len_bytes } if self.archive.contains(&Hash(hash)) => {
-                match self.archive.bytes(&Hash(hash)) {
-                    Ok(Some(bytes)) => answer_piece(&bytes, offset_bytes, len_bytes),
-                    Ok(None) => ControlResponse::Refused(ControlRefusal::NotFound),
-                    Err(error) => {
-                        tracing::error!(%error, "evidence cannot be read");
-                        ControlResponse::Refused(ControlRefusal::NotFound)
-                    }
-                }
-            }
-            ControlRequest::GetLeaves { run, window, hotkey, first } if run == self.plan.run() => {
-                match self.audit.leaves(window, &hotkey) {
-                    Some(records) => ControlResponse::Leaves {
-                        total: u32::try_from(records.len()).unwrap_or(u32::MAX),
-                        records: records.iter().skip(first as usize).take(MAX_LEAVES_PER_PAGE).copied().collect(),
-                    },
-                    None => ControlResponse::Refused(ControlRefusal::NotFound),
-                }
-            }
-            request => return answer(&self.store, request, responder),
-        };
-        self.spawn(async move { responder.respond(response).await });
-    }
-
-    /// Opens the audits of every window whose cut has passed and whose audit beacon is known.
-    async fn open_due(&mut self, presence: &Presence) -> Result<(), ValidatorError> {
-        loop {
-            let Some(here) = self.view.position() else { return Ok(()) };
-            let retention = self.plan.manifest().retention_windows;
-            // What is older than the retention nobody can show any more.
-            let oldest = WindowId(here.window.0.saturating_sub(retention.saturating_sub(1)));
-            let window = self.ledger.next_window.map_or(here.window, |next| next.max(oldest));
-            let window = self.audit.open_windows().last().map_or(window, |open| window.max(open.next()));
-            if self.audit.open_windows().count() >= MAX_OPEN_WINDOWS {
-                return Ok(());
-            }
-            let Some(opened) = self.opened(window) else { return Ok(()) };
-            tracing::debug!(window = window.0, "auditing");
-            self.feed(presence, Event::Opened(Box::new(opened))).await?;
-        }
-    }
-
-    fn opened(&mut self, window: WindowId) -> Option<Opened> {
-        let plan = self.plan.clone();
-        if !self.view.has_passed(self.view.clock().cut_block(window)) {
-            return None;
-        }
-        let mut reads = Vec::new();
-        let view = &mut self.view;
-        let commits = view.commits(window, &mut reads).map(<[_]>::to_vec);
-        let placement = view.placement(plan.manifest(), window, &mut reads).cloned();
-        let work_beacon = view.beacon(work_slot(window), &mut reads);
-        // The slot after: fixed by the cut block, so nobody knew it who committed.
-        let audit_beacon = view.beacon(work_slot(window.next()), &mut reads);
-        let members = view.members(window).map(<[_]>::to_vec);
-        self.read(reads);
-        let members = members?;
-        let suspects = self.ledger.verdicts.suspects(members.iter().map(Identity::from).collect::<Vec<_>>().iter());
-        Some(Opened {
-            window,
-            work_beacon: work_beacon?,
-            audit_beacon: audit_beacon?,
-            members,
-            placement: placement?,
-            commits: commits?,
-            thetas: vec![None; usize::from(plan.manifest().model.stages)],
-            suspects,
-        })
-    }
-
-    /// Asks the chain. What is not answered is asked again with the next block.
-    fn read(&mut self, reads: Vec<machine::Action>) {
-        for action in reads {
-            let (client, netuid, run) = (self.client.clone(), self.netuid, self.plan.run());
-            let (key, book, outcomes) = (self.plan.manifest().beacon_key, self.book.clone(), self.outcomes.clone());
-            self.spawn(async move {
-                let answer = async {
-                    Ok::<_, ReadError>(match action {
-                        machine::Action::ReadMembers { window, at } => {
-                            let members = members_at(&client, netuid, run, at).await?;
-                            Some(machine::Event::Members { window, members })
-                        }
-                        machine::Action::ReadBeacon { slot, block } => {
-                            beacon(&client, key, block).await?.map(|beacon| machine::Event::Beacon { slot, beacon })
-                        }
-                        machine::Action::ReadPosts { window, kind, from, through } => {
-                            let posts = book.read(from, through).await?;
-                            Some(machine::Event::Posts { window, kind, posts })
-                        }
-                        _ => None,
-                    })
-                };
-                match answer.await {
-                    Ok(Some(event)) => drop(outcomes.send(Outcome::Chain(event)).await),
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(%error, "the chain does not answer; asking again"),
-                }
-            });
-        }
-    }
-
-    /// Challenges miners' hardware when a window begins.
-    fn challenge(&mut self, presence: &Presence) {
-        let Some(here) = self.view.position().filter(|here| self.challenged < Some(here.window)) else { return };
-        let metagraph = presence.metagraph();
-        if !is_permitted(metagraph, &self.hotkey.account_id()) {
-            return;
-        }
-        let mut reads = Vec::new();
-        let beacon = self.view.beacon(work_slot(here.window), &mut reads);
-        self.read(reads);
-        let Some(beacon) = beacon else { return };
-        self.challenged = Some(here.window);
-        let serving = metagraph.neurons.iter().filter(|neuron| !neuron.validator_permit && neuron.axon.is_some());
-        let miners: Vec<_> = serving.map(|neuron| neuron.hotkey).collect();
-        self.hardware.on_window(here.window, beacon, &miners);
-    }
-
     async fn feed(&mut self, presence: &Presence, event: Event) -> Result<(), ValidatorError> {
         for action in self.audit.on(event) {
             self.act(presence, action).await?;
@@ -468,13 +327,16 @@ impl Judging {
         holders
     }
 
-    /// Holds the weights of a window, and measures the model that they make, once.
+    /// Holds the weights of a window, and now and then measures the model that they make.
     fn hold(&mut self, window: WindowId, weights: WindowWeights) {
         if self.weights.insert(window, weights.clone()).is_some() {
             return;
         }
         while self.weights.len() > MAX_HELD_WEIGHTS {
             self.weights.pop_first();
+        }
+        if !window.0.is_multiple_of(MEASURED_EVERY_WINDOWS) {
+            return;
         }
         let (plan, outcomes) = (self.plan.clone(), self.outcomes.clone());
         self.spawn(async move {
@@ -516,105 +378,6 @@ impl Judging {
             }
         }
         Ok(())
-    }
-
-    /// Tells other validators what evidence there is; they fetch what they lack.
-    fn announce(&mut self, presence: &Presence, window: WindowId) {
-        let oldest = WindowId(window.0.saturating_sub(ANNOUNCED_WINDOWS));
-        let recent = self.archive.entries().iter().rev().filter(|entry| entry.window >= oldest);
-        let names: Vec<_> = recent.take(MAX_ANNOUNCED).map(|entry| entry.name).collect();
-        let me = self.hotkey.account_id();
-        let judges = presence.metagraph().neurons.iter().filter(|n| n.validator_permit && n.hotkey != me);
-        let judges: Vec<_> = judges.map(|neuron| neuron.hotkey).filter(|judge| self.net.is_connected(judge)).collect();
-        for judge in judges {
-            let (net, names) = (self.net.clone(), names.clone());
-            self.spawn(async move {
-                for name in names {
-                    if let Err(error) = net.request(judge, ControlRequest::Evidence { name }, NOTE_DEADLINE).await {
-                        return tracing::debug!(%judge, %error, "a validator was not told of evidence");
-                    }
-                }
-            });
-        }
-    }
-
-    /// Checks evidence of another validator, once its window is judged here.
-    fn check(&mut self, name: Hash, evidence: Evidence) {
-        let Some(window) = evidence.window() else { return self.offers.forget(&name) };
-        if self.archive.contains(&name) {
-            return self.offers.forget(&name);
-        }
-        let states = self.states.get(&window).map(Vec::as_slice).or_else(|| self.audit.states(window));
-        let states = match states {
-            Some(states) => states.to_vec(),
-            None if self.ledger.next_window > Some(window) => return self.offers.forget(&name),
-            None => return self.offers.wait(evidence),
-        };
-        let Some(members) = self.view.members(window) else { return self.offers.forget(&name) };
-        let members = members.iter().map(|member| (member.hotkey, Identity::from(member))).collect();
-        let posts = self.view.commits(window, &mut Vec::new()).unwrap_or_default();
-        let posts = posts.iter().map(|(hotkey, post)| (*hotkey, post.commitment)).collect();
-        let (net, outcomes, holders) = (self.net.clone(), self.outcomes.clone(), self.holders(window));
-        let held = self.weights.get(&window).cloned();
-        let (network, plan) = (self.network, self.plan.clone());
-        let has_room = self.spawn(async move {
-            let weights = match (held, &evidence) {
-                (Some(weights), _) => Some(weights),
-                (None, Evidence::FalseLeaf { .. }) => recompute::assemble(&net, &plan, &states, &holders).await,
-                (None, Evidence::Contradiction { .. }) => None,
-            };
-            let known = Known { network, plan, members, posts, weights };
-            let (evidence, result) = blocking(move || {
-                let result = offers::check(&evidence, &known);
-                (evidence, result)
-            })
-            .await;
-            drop(outcomes.send(Outcome::Checked(name, Box::new(evidence), result)).await);
-        });
-        if !has_room {
-            self.offers.forget(&name);
-        }
-    }
-
-    async fn on_checked(
-        &mut self,
-        name: Hash,
-        evidence: &Evidence,
-        result: Result<(), EvidenceError>,
-    ) -> Result<(), ValidatorError> {
-        self.offers.forget(&name);
-        if let Err(error) = result {
-            tracing::warn!(accused = %evidence.accused(), %name, %error, "evidence of another validator proves nothing");
-            return Ok(());
-        }
-        self.archive.put(evidence)?;
-        let ruled = self.ledger.verdicts.adopt(evidence, name);
-        self.persist().await?;
-        self.tell(&ruled);
-        Ok(())
-    }
-
-    /// Posts whom this validator has convicted, when the chain does not say so yet.
-    fn post_convictions(&mut self, presence: &Presence, block: u64) {
-        let convicts = self.convicts(&miners(presence.metagraph()));
-        if convicts == self.posted || self.post_at.is_some_and(|at| block < at) {
-            return;
-        }
-        // Not again while this attempt is under way, however long the chain takes; its end sets another time.
-        self.post_at = Some(block + 10 * POST_RETRY_BLOCKS);
-        let payload = ConvictionPost { run: self.plan.run().prefix(), uids: convicts.clone() }.to_payload();
-        let call = Call::set_commitment(self.netuid, &[CommitmentData::Raw(payload)]);
-        let (client, hotkey, outcomes) = (self.client.clone(), self.hotkey.clone(), self.outcomes.clone());
-        self.spawn(async move {
-            let posted = match client.submit(&hotkey, &call).await {
-                Ok(_) => Some(convicts),
-                Err(error) => {
-                    tracing::warn!(%error, "convictions are not posted; trying again");
-                    None
-                }
-            };
-            drop(outcomes.send(Outcome::Posted(posted)).await);
-        });
     }
 
     fn tell(&self, ruled: &[Verdict]) {

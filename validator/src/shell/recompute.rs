@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::machine::judge::Recomputed;
 
-/// Held-out tokens on which an assembled model is measured: enough to see it learn, little enough to do it every window.
+/// Held-out tokens on which an assembled model is measured: enough to see it learn.
 const HELD_OUT_TOKENS: usize = 8 * 1024;
 
 /// The weights of every stage in one window.
@@ -32,7 +32,7 @@ pub(super) async fn assemble(
 ) -> Option<WindowWeights> {
     let mut all = Vec::with_capacity(states.len());
     for ((stage, state), holders) in (0..).zip(states).zip(holders) {
-        all.push(fetch::weights(net, plan, StageId(stage), *state, holders).await?);
+        all.push(fetch::weights(net, plan.model(), StageId(stage), *state, holders).await?);
     }
     Some(Arc::new(all))
 }

@@ -110,7 +110,7 @@ async fn rounds_of_the_chains_beacon_verify() {
     let state = world.client.at(block.hash).await.expect("its state");
     let beacon = state.beacon_config().await.expect("a beacon");
     assert_eq!(u128::from(beacon.period_ms), BLOCK_TIME.as_millis());
-    let round = beacon.round_at(block.timestamp_ms).expect("a round has begun");
+    let round = beacon.round_at(state.timestamp_ms().await.expect("its time")).expect("a round has begun");
     let stored = state.stored_rounds().await.expect("rounds").expect("some");
     assert_eq!(*stored.end(), round, "a block holds the round of its time, and none beyond");
     let pulse = state.pulse(round).await.expect("a read").expect("a pulse");
