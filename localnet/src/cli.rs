@@ -41,7 +41,7 @@ pub enum Goal {
     /// So many epochs have paid.
     Epochs(u64),
     /// [`CI_EPOCHS`] have paid, every adversary is convicted, and since then two epochs have paid, one of them by weights
-    /// that all were committed after the conviction.
+    /// that all were revealed after the conviction.
     Verdicts,
 }
 

@@ -151,7 +151,7 @@ fn replaced(tally: &Tally, adversaries: &[&NeuronTally]) -> Option<Invariant> {
 
 fn unpaid(adversaries: &[&NeuronTally]) -> Invariant {
     each(
-        "no convict is paid by weights committed after its conviction",
+        "no convict is paid by weights revealed after its conviction",
         adversaries,
         |n| n.epochs_after > 0 && n.emission_after_rao == 0,
         "are, or saw no epoch with such weights alone",

@@ -109,7 +109,7 @@ pub struct NeuronReport {
     pub dividends: u16,
     /// All it was paid, in rao of alpha.
     pub emission_rao: u64,
-    /// What it was paid in epochs whose weights were all committed after its conviction.
+    /// What it was paid in epochs whose weights were all revealed after its conviction.
     pub emission_after_conviction_rao: u64,
     /// Weight commits on chain.
     pub commits: u64,

@@ -1,6 +1,6 @@
 //! The state of a localnet, folded from its events.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use keys::AccountId;
 use neuron::events::{FetchedKind, MinerAudit, RulingKind};
@@ -18,9 +18,6 @@ const MAX_OPEN_AUDITS: usize = 32;
 
 /// Windows whose settled microbatches are remembered; with more, nothing is trained again for comparison.
 pub const MAX_COMPARED_WINDOWS: usize = 256;
-
-/// Weight commits of a validator that wait to be revealed.
-const MAX_PENDING_COMMITS: usize = 16;
 
 /// One neuron of the localnet.
 #[derive(Clone, Debug)]
@@ -53,9 +50,7 @@ pub struct NeuronTally {
     pub commits: u64,
     /// Its weight reveals.
     pub reveals: u64,
-    /// Commits that are not revealed, with their blocks.
-    pending: VecDeque<(Hash, u64)>,
-    /// The block in which the weights now in force were committed.
+    /// The block in which its weights in force were revealed.
     pub weights_from: Option<u64>,
     /// Whether its axon is on chain.
     pub serving: bool,
@@ -75,7 +70,7 @@ pub struct NeuronTally {
     pub convicted: Option<u64>,
     /// The newest window that had begun then.
     pub convicted_window: Option<u32>,
-    /// Epochs in which all weights in force were committed after its conviction.
+    /// Epochs in which all weights in force were revealed after its conviction.
     pub epochs_after: u64,
     /// What these epochs paid it, in rao of alpha.
     pub emission_after_rao: u64,
@@ -98,7 +93,6 @@ impl NeuronTally {
             peers: BTreeSet::new(),
             commits: 0,
             reveals: 0,
-            pending: VecDeque::new(),
             weights_from: None,
             serving: false,
             place: None,
@@ -119,21 +113,9 @@ impl NeuronTally {
         self.persona != Persona::Honest
     }
 
-    fn on_commit(&mut self, hash: Hash, block: u64) {
-        self.commits += 1;
-        self.pending.push_back((hash, block));
-        if self.pending.len() > MAX_PENDING_COMMITS {
-            self.pending.pop_front();
-        }
-    }
-
-    fn on_reveal(&mut self, hash: Hash) {
+    fn on_reveal(&mut self, block: u64) {
         self.reveals += 1;
-        if let Some(place) = self.pending.iter().position(|(pending, _)| *pending == hash)
-            && let Some((_, block)) = self.pending.remove(place)
-        {
-            self.weights_from = Some(block);
-        }
+        self.weights_from = Some(block);
     }
 
     fn on_epoch(&mut self, place: &Place) {
@@ -221,8 +203,8 @@ impl Tally {
                 (self.block, self.epoch, self.epoch_end) = (*number, *epoch, *epoch_end);
             }
             Event::Epoch { standing, .. } => self.on_epoch(standing),
-            Event::WeightsCommitted { block, hotkey, hash } => self.at(hotkey, |n| n.on_commit(*hash, *block)),
-            Event::WeightsRevealed { hotkey, hash, .. } => self.at(hotkey, |n| n.on_reveal(*hash)),
+            Event::WeightsCommitted { hotkey, .. } => self.at(hotkey, |n| n.commits += 1),
+            Event::WeightsRevealed { block, hotkey, .. } => self.at(hotkey, |n| n.on_reveal(*block)),
             Event::PeerProven { by, peer } => self.at(by, |n| {
                 n.peers.insert(*peer);
             }),

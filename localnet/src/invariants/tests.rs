@@ -114,7 +114,7 @@ fn adversaries_that_are_not_caught_or_still_paid_are_found() {
     let name = healthy("lazy:1").adversaries().next().expect("one plays").name.clone();
     let of = |change: &dyn Fn(&mut NeuronTally)| breaks("lazy:1", &name, change);
     assert_eq!(of(&|n| n.convicted = None), ["every adversary was convicted"]);
-    let paid = ["no convict is paid by weights committed after its conviction"];
+    let paid = ["no convict is paid by weights revealed after its conviction"];
     assert_eq!(of(&|n| n.emission_after_rao = 1), paid);
     assert_eq!(of(&|n| n.epochs_after = 0), paid);
     assert_eq!(of(&|n| n.emission_rao = 15), ["no adversary out-earned an honest miner"]);

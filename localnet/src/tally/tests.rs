@@ -75,16 +75,9 @@ impl World {
         self.tally.on(&ruled(RulingKind::Convicted));
     }
 
-    fn commits(&mut self, block: u64) {
+    fn reveals(&mut self, block: u64) {
         for validator in 0..3 {
             let (hotkey, hash) = (self.validator(validator), Hash([block as u8; 32]));
-            self.tally.on(&Event::WeightsCommitted { block, hotkey, hash });
-        }
-    }
-
-    fn reveals(&mut self, block: u64, committed_at: u64) {
-        for validator in 0..3 {
-            let (hotkey, hash) = (self.validator(validator), Hash([committed_at as u8; 32]));
             self.tally.on(&Event::WeightsRevealed { block, hotkey, hash });
         }
     }
@@ -137,16 +130,14 @@ fn most_of_the_stake_convicts_in_the_block_in_which_it_is_most() {
 #[test]
 fn what_a_convict_is_paid_counts_from_weights_that_all_follow_its_conviction() {
     let mut world = World::new();
-    world.commits(15);
+    world.reveals(15);
     world.block(20);
     world.convicts(0);
     world.convicts(1);
-    world.commits(22);
-    world.reveals(25, 15);
     world.epoch(30, &[1; 4]);
-    assert_eq!((world.convict().epochs_after, world.convict().emission_after_rao), (0, 0), "committed before");
+    assert_eq!((world.convict().epochs_after, world.convict().emission_after_rao), (0, 0), "revealed before");
     assert_eq!(world.tally.paid_since_conviction, 1);
-    world.reveals(35, 22);
+    world.reveals(35);
     world.epoch(40, &[1; 4]);
     assert_eq!((world.convict().epochs_after, world.convict().emission_after_rao), (1, 1));
     assert_eq!(world.tally.paid_since_conviction, 2);
@@ -157,7 +148,6 @@ fn what_a_convict_is_paid_counts_from_weights_that_all_follow_its_conviction() {
     world.tally.on(&Event::Killed { hotkey: world.validator(2) });
     for validator in 0..2 {
         let (hotkey, hash) = (world.validator(validator), Hash([9; 32]));
-        world.tally.on(&Event::WeightsCommitted { block: 22, hotkey, hash });
         world.tally.on(&Event::WeightsRevealed { block: 33, hotkey, hash });
     }
     world.epoch(40, &[0; 4]);
