@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
-.PHONY: help setup build up train test lint fmt deny
+.PHONY: help setup build up train ratio test lint fmt deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,10 @@ up: build ## bring the subnet up (ARGS="--miners 4 --ci" adds flags)
 
 train: setup ## train the small model in one process, without chain or network
 	@$(CARGO) run --quiet -p localnet --example train
+
+ratio: setup ## measure how much dearer a proof of compute is to make than to check
+	@$(CARGO) build --quiet --workspace --examples
+	@$(TARGET)/debug/examples/work_proof_ratio
 
 test: setup ## run all tests
 	@$(CARGO) test --workspace
