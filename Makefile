@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
-.PHONY: help setup build up train ratio test lint fmt deny
+.PHONY: help setup build up train ratio test lint fmt fmt-check deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,12 +28,14 @@ ratio: setup ## measure how much dearer a proof of compute is to make than to ch
 test: setup ## run all tests
 	@$(CARGO) test --workspace
 
-lint: setup ## formatting and clippy, warnings denied
-	@$(CARGO) fmt --all --check
+lint: setup fmt-check ## formatting and clippy, warnings denied
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 fmt: ## format the code
 	@$(CARGO) fmt --all
+
+fmt-check: ## is the code formatted?
+	@$(CARGO) fmt --all --check
 
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
