@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
-.PHONY: help setup build up train ratio test lint fmt fmt-check deny
+.PHONY: help setup build up train ratio test docs lint fmt fmt-check deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ ratio: setup ## measure how much dearer a proof of compute is to make than to ch
 
 test: setup ## run all tests
 	@$(CARGO) test --workspace
+
+docs: setup ## write docs/chain-reference.md anew from the runtime
+	@NARROWS_WRITE_DOCS=1 $(CARGO) test --workspace --test reference
 
 lint: setup fmt-check ## formatting and clippy, warnings denied
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
