@@ -91,8 +91,7 @@ pub fn seal(
 ) -> Result<Vec<u8>, Error> {
     let header = identity::hide(public_key, round, &randomness.key, &randomness.sigma)?;
     let cipher = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&randomness.key));
-    let ciphertext =
-        cipher.encrypt(Nonce::from_slice(&randomness.nonce), message).map_err(|_| Error::TooLong)?;
+    let ciphertext = cipher.encrypt(Nonce::from_slice(&randomness.nonce), message).map_err(|_| Error::TooLong)?;
     let bytes = Sealed { header, ciphertext, nonce: randomness.nonce }.to_bytes();
     if bytes.len() > MAX_SEALED_BYTES { Err(Error::TooLong) } else { Ok(bytes) }
 }
