@@ -34,6 +34,7 @@ mod shape;
 mod snapshot;
 mod submit;
 mod subnet;
+pub mod timelocked;
 mod types;
 mod value;
 pub mod weights;

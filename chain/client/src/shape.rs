@@ -255,6 +255,7 @@ mod tests {
 
     use super::*;
     use crate::commitments::CommitmentData;
+    use crate::timelocked::SealedWeights;
     use crate::types::{Netuid, Rao, Uid};
 
     /// The dev chain's runtime, without a node.
@@ -283,6 +284,7 @@ mod tests {
             Call::set_weights(netuid, &[Uid(1)], &[65_535], 0),
             Call::commit_weights(netuid, [4; 32]),
             Call::reveal_weights(netuid, &[Uid(1)], &[65_535], &[1, 2], 0),
+            Call::commit_timelocked_weights(netuid, &SealedWeights { bytes: vec![1; 300], round: 7 }),
             Call::set_commitment(netuid, &[CommitmentData::Raw(vec![1; 100])]),
             Call::transfer_allow_death(account, Rao(1)),
             Call::batch_all([transfer.clone(), Call::start_call(netuid)]),
