@@ -16,7 +16,21 @@ pub(crate) const U16_MAX: Fixed = Fixed::lit("65535");
 
 /// `x / divisor`, truncated, and zero where it is not defined: a share of nothing is nothing.
 pub(crate) fn divide(x: Fixed, divisor: Fixed) -> Fixed {
-    x.checked_div(divisor).unwrap_or(Fixed::ZERO)
+    narrow_quotient(x, divisor).unwrap_or_else(|| x.checked_div(divisor).unwrap_or(Fixed::ZERO))
+}
+
+/// The same quotient by a division of 64 bits instead of 128, which is several times as fast, where that is enough: for
+/// shares of a whole, and, as factors of two that both sides have cancel out, for integers. Most of an epoch's divisions
+/// are of these.
+fn narrow_quotient(x: Fixed, divisor: Fixed) -> Option<Fixed> {
+    let (x, divisor) = (u64::try_from(x.to_bits()).ok()?, u64::try_from(divisor.to_bits()).ok()?);
+    let common = (x | divisor).trailing_zeros();
+    let (x, divisor) = (x.checked_shr(common)?, divisor.checked_shr(common)?);
+    if x >> 31 != 0 {
+        return None;
+    }
+    // The dividend is below 2^63, and so is the quotient.
+    i64::try_from((x << 32).checked_div(divisor)?).ok().map(Fixed::from_bits)
 }
 
 /// Sum that saturates. Addition is exact below that, so the order of the terms never matters.
@@ -70,6 +84,8 @@ pub(crate) fn exp(x: Fixed) -> Fixed {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -80,6 +96,28 @@ mod tests {
         assert_eq!((-ulp).saturating_mul(half), -ulp, "a negative product is floored, as on the chain");
         assert_eq!(divide(Fixed::ONE, Fixed::from_num(3)).to_bits(), 0x5555_5555);
         assert_eq!(divide(-Fixed::ONE, Fixed::from_num(3)).to_bits(), -0x5555_5555, "a quotient is truncated");
+    }
+
+    #[test]
+    fn narrow_and_wide_quotients_agree() {
+        let bits = [0, 1, 2, 3, 5, 0xFFFF, 0x1_0000, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, u32::MAX.into()];
+        let bits: Vec<i64> = bits
+            .into_iter()
+            .flat_map(|bits: i64| [bits, bits << 16, bits << 31])
+            .chain([1 << 32, (1 << 32) + 1, 65_535 << 32, i64::MAX - 1, i64::MAX])
+            .flat_map(|bits| [bits, -bits])
+            .chain([i64::MIN])
+            .collect();
+        let mut narrow = 0;
+        for &x in &bits {
+            for &divisor in &bits {
+                let (x, divisor) = (Fixed::from_bits(x), Fixed::from_bits(divisor));
+                let wide = x.checked_div(divisor).unwrap_or(Fixed::ZERO);
+                assert_eq!(divide(x, divisor), wide, "{x} / {divisor}");
+                narrow += u32::from(narrow_quotient(x, divisor).is_some());
+            }
+        }
+        assert!(narrow > 800, "the narrow division was hardly tried: {narrow} times");
     }
 
     #[test]
