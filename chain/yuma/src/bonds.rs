@@ -80,7 +80,7 @@ fn penalized_weights(weights: &Sparse, clipped: &Sparse, penalty: Fixed) -> Spar
     }
     let mut penalized = Sparse::with_capacity(weights.size(), weights.len());
     let mut clipped_row = Scratch::new(weights.size());
-    let mut row = Vec::new();
+    let mut row = Vec::with_capacity(weights.size());
     for (full, cut) in weights.rows().zip(clipped.rows()) {
         cut.iter().for_each(|entry| clipped_row.add(entry.column, entry.value));
         row.clear();
@@ -121,7 +121,7 @@ fn constant_rate(bonds_moving_average_ppm: u64) -> Fixed {
 /// `rate * new + (1 - rate) * old`, entries of either; what is not positive is dropped.
 fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
     let kept = Fixed::ONE.saturating_sub(rate);
-    let mut average = Sparse::with_capacity(new.size(), new.len().max(old.len()));
+    let mut average = Sparse::with_capacity(new.size(), new.len_merged(old));
     let mut merged = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
         new_row.iter().for_each(|entry| merged.add(entry.column, rate.saturating_mul(entry.value)));

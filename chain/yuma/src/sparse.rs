@@ -70,6 +70,11 @@ impl Sparse {
         starts.zip(&self.row_ends).map(|(start, &end)| self.entries.get(start..end).unwrap_or_default())
     }
 
+    /// The most entries that a merger of this matrix's rows with another's can have.
+    pub(crate) fn len_merged(&self, other: &Self) -> usize {
+        self.rows().zip(other.rows()).map(|(row, other)| self.size().min(row.len() + other.len())).sum()
+    }
+
     /// Changes each value, given its row and column, and nothing else.
     pub(crate) fn map_values(&mut self, mut change: impl FnMut(usize, Entry) -> Fixed) {
         let mut start = 0;
@@ -158,7 +163,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(columns: usize) -> Self {
-        Self { values: alloc::vec![Fixed::ZERO; columns], touched: Vec::new(), is_touched: alloc::vec![false; columns] }
+        Self {
+            values: alloc::vec![Fixed::ZERO; columns],
+            touched: Vec::with_capacity(columns),
+            is_touched: alloc::vec![false; columns],
+        }
     }
 
     /// Adds to a column.
