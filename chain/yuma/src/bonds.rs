@@ -1,5 +1,6 @@
 //! Steps 8 and 9: bonds, a validator's moving stake in the miners it weighed early and well, and its dividends.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use crate::fixed::{Fixed, Fixed64, exp, normalize, proportion_from_u16};
@@ -30,7 +31,7 @@ pub(crate) struct Judged<'a> {
 pub(crate) fn update(input: &EpochInput<'_>, judged: &Judged<'_>) -> Bonds {
     let penalized = penalized_weights(judged.weights, judged.clipped, proportion_from_u16(input.params.bonds_penalty));
     match input.params.yuma {
-        YumaVersion::Yuma1 => yuma1(input, judged, penalized),
+        YumaVersion::Yuma1 => yuma1(input, judged, penalized.into_owned()),
         YumaVersion::Yuma3 => yuma3(input, judged, &penalized),
     }
 }
@@ -57,9 +58,7 @@ fn yuma3(input: &EpochInput<'_>, judged: &Judged<'_>, weights: &Sparse) -> Bonds
         Some(liquid) => liquid_moving_average(weights, &old, judged.consensus, &Sigmoid::of(liquid)),
         None => moving_average(weights, &old, constant_rate(input.params.bonds_moving_average_ppm)),
     };
-    let mut shares = bonds.clone();
-    shares.normalize_columns();
-    let mut dividends = shares.weighted_row_sums(judged.incentive);
+    let mut dividends = bonds.weighted_row_sums_of_shares(judged.incentive);
     for (dividend, &stake) in dividends.iter_mut().zip(judged.active_stake) {
         *dividend = dividend.saturating_mul(stake);
     }
@@ -71,12 +70,12 @@ fn yuma3(input: &EpochInput<'_>, judged: &Judged<'_>, weights: &Sparse) -> Bonds
 ///
 /// At no and at full penalty the chain takes a shortcut that keeps explicit zeros; between them zeros vanish, and rows
 /// come out in the order of uids. Both decide what liquid alpha sees.
-fn penalized_weights(weights: &Sparse, clipped: &Sparse, penalty: Fixed) -> Sparse {
+fn penalized_weights<'a>(weights: &'a Sparse, clipped: &'a Sparse, penalty: Fixed) -> Cow<'a, Sparse> {
     if penalty == Fixed::ZERO {
-        return weights.clone();
+        return Cow::Borrowed(weights);
     }
     if penalty == Fixed::ONE {
-        return clipped.clone();
+        return Cow::Borrowed(clipped);
     }
     let mut penalized = Sparse::with_capacity(weights.size(), weights.len());
     let mut clipped_row = Scratch::new(weights.size());
@@ -95,7 +94,7 @@ fn penalized_weights(weights: &Sparse, clipped: &Sparse, penalty: Fixed) -> Spar
         penalized.end_row();
         clipped_row.clear();
     }
-    penalized
+    Cow::Owned(penalized)
 }
 
 /// B: stored bonds, without those in uids that have been registered anew since the last epoch (step 9).
@@ -106,8 +105,8 @@ fn surviving_bonds(input: &EpochInput<'_>, convert: impl Fn(u16) -> Fixed) -> Sp
         block => block.saturating_add(1),
     };
     let keep =
-        |_, target| input.block_at_registration.get(usize::from(target)).is_some_and(|&registered| registered < since);
-    Sparse::from_stored(input.bonds, keep, convert)
+        |target| input.block_at_registration.get(usize::from(target)).is_some_and(|&registered| registered < since);
+    Sparse::from_stored(input.bonds, |_| keep, convert)
 }
 
 /// The rate of the moving average when it is the same for all: one minus `BondsMovingAverage`.
@@ -118,22 +117,53 @@ fn constant_rate(bonds_moving_average_ppm: u64) -> Fixed {
     Fixed::ONE.saturating_sub(Fixed::saturating_from_num(kept))
 }
 
-/// `rate * new + (1 - rate) * old`, entries of either; what is not positive is dropped.
+/// `rate * new + (1 - rate) * old`, entries of either in the order of uids; what is not positive is dropped.
 fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
     let kept = Fixed::ONE.saturating_sub(rate);
     let mut average = Sparse::with_capacity(new.size(), new.len_merged(old));
     let mut merged = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
-        new_row.iter().for_each(|entry| merged.add(entry.column, rate.saturating_mul(entry.value)));
-        old_row.iter().for_each(|entry| merged.add(entry.column, kept.saturating_mul(entry.value)));
-        merged.take_ascending(|column, value| {
+        let mut push = |column, value| {
             if value > Fixed::ZERO {
                 average.push(column, value);
             }
-        });
+        };
+        if is_ascending(new_row) && is_ascending(old_row) {
+            merge(new_row, old_row, |column, new, old| {
+                push(column, rate.saturating_mul(new).saturating_add(kept.saturating_mul(old)));
+            });
+        } else {
+            new_row.iter().for_each(|entry| merged.add(entry.column, rate.saturating_mul(entry.value)));
+            old_row.iter().for_each(|entry| merged.add(entry.column, kept.saturating_mul(entry.value)));
+            merged.take_ascending(push);
+        }
         average.end_row();
     }
     average
+}
+
+fn is_ascending(row: &[Entry]) -> bool {
+    row.is_sorted_by(|one, next| one.column < next.column)
+}
+
+/// Hands out the columns of two ascending rows in order, with what each row has there, or zero.
+fn merge(new: &[Entry], mut old: &[Entry], mut emit: impl FnMut(u16, Fixed, Fixed)) {
+    for entry in new {
+        while let [first, rest @ ..] = old
+            && first.column < entry.column
+        {
+            emit(first.column, Fixed::ZERO, first.value);
+            old = rest;
+        }
+        match old {
+            [first, rest @ ..] if first.column == entry.column => {
+                emit(entry.column, entry.value, first.value);
+                old = rest;
+            }
+            _ => emit(entry.column, entry.value, Fixed::ZERO),
+        }
+    }
+    old.iter().for_each(|entry| emit(entry.column, Fixed::ZERO, entry.value));
 }
 
 /// The moving average with a rate of its own for each entry, at most one.
@@ -230,10 +260,10 @@ mod tests {
     fn the_penalty_interpolates_and_its_ends_keep_zeros() {
         let weights = matrix(&[alloc::vec![(2, 0.5), (0, 0.0), (1, 0.5)], alloc::vec![], alloc::vec![]]);
         let clipped = matrix(&[alloc::vec![(2, 0.25), (0, 0.0)], alloc::vec![], alloc::vec![]]);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::ZERO), weights);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::ONE), clipped);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::ZERO), weights);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::ONE), clipped);
         let half = matrix(&[alloc::vec![(1, 0.25), (2, 0.375)], alloc::vec![], alloc::vec![]]);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::from_num(0.5)), half);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::from_num(0.5)), half);
     }
 
     #[test]

@@ -16,21 +16,51 @@ pub(crate) const U16_MAX: Fixed = Fixed::lit("65535");
 
 /// `x / divisor`, truncated, and zero where it is not defined: a share of nothing is nothing.
 pub(crate) fn divide(x: Fixed, divisor: Fixed) -> Fixed {
-    narrow_quotient(x, divisor).unwrap_or_else(|| x.checked_div(divisor).unwrap_or(Fixed::ZERO))
+    x.checked_div(divisor).unwrap_or(Fixed::ZERO)
 }
 
-/// The same quotient by a division of 64 bits instead of 128, which is several times as fast, where that is enough: for
-/// shares of a whole, and, as factors of two that both sides have cancel out, for integers. Most of an epoch's divisions
-/// are of these.
-fn narrow_quotient(x: Fixed, divisor: Fixed) -> Option<Fixed> {
-    let (x, divisor) = (u64::try_from(x.to_bits()).ok()?, u64::try_from(divisor.to_bits()).ok()?);
-    let common = (x | divisor).trailing_zeros();
-    let (x, divisor) = (x.checked_shr(common)?, divisor.checked_shr(common)?);
-    if x >> 31 != 0 {
-        return None;
+/// A divisor of many. Divides as [`divide`] does, to the bit, but most dividends several times as fast: those that are
+/// small enough to leave room for the fractional bits (shares of a whole, say) by a multiplication with the reciprocal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divisor {
+    divisor: Fixed,
+    /// The divisor's bits without trailing zeros, of which there are `FRACTION_BITS - shift`: no more than there are
+    /// fractional bits by which a dividend must be shifted. Zero if the divisor is not positive.
+    reduced: u64,
+    /// `floor((2^64 - 1) / reduced)`.
+    reciprocal: u64,
+    /// By how many bits a dividend must be shifted still.
+    shift: u32,
+}
+
+impl Divisor {
+    const FRACTION_BITS: u32 = 32;
+
+    pub(crate) fn new(divisor: Fixed) -> Self {
+        let bits = u64::try_from(divisor.to_bits()).unwrap_or(0);
+        let trailing = bits.trailing_zeros().min(Self::FRACTION_BITS);
+        let reduced = bits >> trailing;
+        let reciprocal = u64::MAX.checked_div(reduced).unwrap_or(0);
+        Self { divisor, reduced, reciprocal, shift: Self::FRACTION_BITS - trailing }
     }
-    // The dividend is below 2^63, and so is the quotient.
-    i64::try_from((x << 32).checked_div(divisor)?).ok().map(Fixed::from_bits)
+
+    pub(crate) fn is_zero(&self) -> bool {
+        self.divisor == Fixed::ZERO
+    }
+
+    /// `x / self`, truncated, and zero where it is not defined.
+    pub(crate) fn divide(&self, x: Fixed) -> Fixed {
+        // A negative one has no leading zeros.
+        let bits = x.to_bits().cast_unsigned();
+        if self.reduced == 0 || bits.leading_zeros() <= self.shift {
+            return divide(x, self.divisor);
+        }
+        // Below 2^63, so that the estimate, which is never too large, is too small by less than one.
+        let dividend = bits << self.shift;
+        let estimate = ((u128::from(dividend) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = dividend - estimate * self.reduced;
+        Fixed::from_bits((estimate + u64::from(rest >= self.reduced)).cast_signed())
+    }
 }
 
 /// Sum that saturates. Addition is exact below that, so the order of the terms never matters.
@@ -47,18 +77,20 @@ pub(crate) fn normalize(values: &mut [Fixed]) {
 /// Divides a vector by `total`; leaves it alone if that is zero.
 pub(crate) fn normalize_by(values: &mut [Fixed], total: Fixed) {
     if total != Fixed::ZERO {
-        values.iter_mut().for_each(|value| *value = divide(*value, total));
+        let total = Divisor::new(total);
+        values.iter_mut().for_each(|value| *value = total.divide(*value));
     }
 }
 
 /// The proportion that a stored `u16` stands for, in `0..=1`.
 pub fn proportion_from_u16(stored: u16) -> Fixed {
-    divide(Fixed::from_num(stored), U16_MAX)
+    // An exact quotient of integers, truncated, is the quotient of the numbers with so many fractional bits.
+    Fixed::from_bits((i64::from(stored) << 32) / i64::from(u16::MAX))
 }
 
 /// A proportion as the chain stores it: `floor(x * 65535)`, saturating.
 pub fn proportion_to_u16(proportion: Fixed) -> u16 {
-    proportion.saturating_mul(U16_MAX).saturating_to_num()
+    proportion.clamp(Fixed::ZERO, Fixed::ONE).saturating_mul(U16_MAX).saturating_to_num()
 }
 
 /// The exponential, with its argument clamped to `-20..=20` so that it fits.
@@ -86,6 +118,8 @@ pub(crate) fn exp(x: Fixed) -> Fixed {
 mod tests {
     use alloc::vec::Vec;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -99,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_and_wide_quotients_agree() {
+    fn a_divisor_divides_as_division_does() {
         let bits = [0, 1, 2, 3, 5, 0xFFFF, 0x1_0000, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, u32::MAX.into()];
         let bits: Vec<i64> = bits
             .into_iter()
@@ -108,16 +142,23 @@ mod tests {
             .flat_map(|bits| [bits, -bits])
             .chain([i64::MIN])
             .collect();
-        let mut narrow = 0;
         for &x in &bits {
             for &divisor in &bits {
                 let (x, divisor) = (Fixed::from_bits(x), Fixed::from_bits(divisor));
-                let wide = x.checked_div(divisor).unwrap_or(Fixed::ZERO);
-                assert_eq!(divide(x, divisor), wide, "{x} / {divisor}");
-                narrow += u32::from(narrow_quotient(x, divisor).is_some());
+                assert_eq!(Divisor::new(divisor).divide(x), divide(x, divisor), "{x} / {divisor}");
             }
         }
-        assert!(narrow > 800, "the narrow division was hardly tried: {narrow} times");
+    }
+
+    proptest! {
+        /// Numbers of every size, by shifting any.
+        #[test]
+        fn any_divisor_divides_as_division_does(x in any::<i64>(), divisor in any::<i64>(), by in (0_u32..64, 0_u32..64)) {
+            let (x, divisor) = (Fixed::from_bits(x >> by.0), Fixed::from_bits(divisor >> by.1));
+            prop_assert_eq!(Divisor::new(divisor).divide(x), divide(x, divisor));
+            let of_integers = (x.floor(), divisor.floor());
+            prop_assert_eq!(Divisor::new(of_integers.1).divide(of_integers.0), divide(of_integers.0, of_integers.1));
+        }
     }
 
     #[test]

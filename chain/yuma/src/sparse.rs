@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, divide, sum};
+use crate::fixed::{Divisor, Fixed, sum};
 
 /// One stored value of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +38,17 @@ impl Sparse {
         self.row_ends.push(self.entries.len());
     }
 
-    /// Reads stored rows: keeps the entries for which `keep(row, column)`, with their value converted.
-    pub(crate) fn from_stored(
+    /// Reads stored rows: keeps the entries that `keep_in(row)` keeps by column, with their value converted.
+    pub(crate) fn from_stored<Keep: Fn(u16) -> bool>(
         rows: &[crate::input::Row],
-        mut keep: impl FnMut(usize, u16) -> bool,
+        keep_in: impl Fn(u16) -> Keep,
         convert: impl Fn(u16) -> Fixed,
     ) -> Self {
         let mut matrix = Self::with_capacity(rows.len(), rows.iter().map(Vec::len).sum());
-        for (uid, row) in rows.iter().enumerate() {
-            for &(column, stored) in row.iter().filter(|&&(column, _)| keep(uid, column)) {
-                matrix.push(column, convert(stored));
-            }
+        for (uid, row) in (0..=u16::MAX).zip(rows) {
+            let keep = keep_in(uid);
+            let kept = row.iter().filter(|&&(column, _)| keep(column));
+            matrix.entries.extend(kept.map(|&(column, stored)| Entry { column, value: convert(stored) }));
             matrix.end_row();
         }
         matrix
@@ -98,23 +98,42 @@ impl Sparse {
 
     /// Scales each row to sum one; rows of sum zero stay.
     pub(crate) fn normalize_rows(&mut self) {
-        let sums = self.row_sums();
-        self.map_values(|row, entry| {
-            let total = at(&sums, row);
-            if total > Fixed::ZERO { divide(entry.value, total) } else { entry.value }
-        });
+        let mut start = 0;
+        for &end in &self.row_ends {
+            let row = self.entries.get_mut(start..end).unwrap_or_default();
+            let total = sum(row.iter().map(|entry| entry.value));
+            if total > Fixed::ZERO {
+                let total = Divisor::new(total);
+                row.iter_mut().for_each(|entry| entry.value = total.divide(entry.value));
+            }
+            start = end;
+        }
     }
 
     /// Scales each column to sum one; columns of sum zero stay.
     pub(crate) fn normalize_columns(&mut self) {
-        let sums = self.fold_columns(|_, total, value| total.saturating_add(value));
+        let sums = self.column_divisors();
         self.divide_columns(&sums);
+    }
+
+    /// `result_i = sum_j share_ij * factor_j`, where `share` is this matrix with each column scaled to sum one.
+    pub(crate) fn weighted_row_sums_of_shares(&self, factors: &[Fixed]) -> Vec<Fixed> {
+        let sums = self.column_divisors();
+        let product = |entry: &Entry| {
+            let column = usize::from(entry.column);
+            share(entry.value, sums.get(column)).saturating_mul(at(factors, column))
+        };
+        self.rows().map(|row| sum(row.iter().map(product))).collect()
+    }
+
+    fn column_divisors(&self) -> Vec<Divisor> {
+        to_divisors(&self.fold_columns(|_, total, value| total.saturating_add(value)))
     }
 
     /// Scales each column so that its largest value is one; columns without a positive value stay.
     pub(crate) fn max_upscale_columns(&mut self) {
         let largest = self.fold_columns(|_, largest, value| largest.max(value));
-        self.divide_columns(&largest);
+        self.divide_columns(&to_divisors(&largest));
     }
 
     /// `result_j = sum_i factor_i * value_ij`, each product truncated.
@@ -140,12 +159,20 @@ impl Sparse {
         folded
     }
 
-    fn divide_columns(&mut self, divisors: &[Fixed]) {
-        self.map_values(|_, entry| {
-            let divisor = at(divisors, usize::from(entry.column));
-            if divisor == Fixed::ZERO { entry.value } else { divide(entry.value, divisor) }
-        });
+    fn divide_columns(&mut self, divisors: &[Divisor]) {
+        self.entries
+            .iter_mut()
+            .for_each(|entry| entry.value = share(entry.value, divisors.get(usize::from(entry.column))));
     }
+}
+
+fn to_divisors(values: &[Fixed]) -> Vec<Divisor> {
+    values.iter().map(|&value| Divisor::new(value)).collect()
+}
+
+/// A value's share of a whole, or the value itself if the whole is zero.
+fn share(value: Fixed, whole: Option<&Divisor>) -> Fixed {
+    whole.filter(|whole| !whole.is_zero()).map_or(value, |whole| whole.divide(value))
 }
 
 /// The element of a per-uid vector. Input is validated, so there always is one.
@@ -215,7 +242,7 @@ mod tests {
     /// `[[., 1, 3], [., ., .], [2, ., 1]]`
     fn sample() -> Sparse {
         let rows = [alloc::vec![(1, 1), (2, 3)], alloc::vec![], alloc::vec![(0, 2), (2, 1)]];
-        Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored))
+        Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored))
     }
 
     fn values(matrix: &Sparse) -> Vec<Vec<(u16, f64)>> {
