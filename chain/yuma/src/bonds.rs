@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, Fixed64, exp, normalize, proportion_from_u16};
+use crate::fixed::{Fixed, Fixed64, exp, multiply, normalize, proportion_from_u16};
 use crate::input::{EpochInput, LiquidAlpha, ONE_PPM, YumaVersion};
 use crate::sparse::{Entry, Scratch, Sparse, at};
 
@@ -60,7 +60,7 @@ fn yuma3(input: &EpochInput<'_>, judged: &Judged<'_>, weights: &Sparse) -> Bonds
     };
     let mut dividends = bonds.weighted_row_sums_of_shares(judged.incentive);
     for (dividend, &stake) in dividends.iter_mut().zip(judged.active_stake) {
-        *dividend = dividend.saturating_mul(stake);
+        *dividend = multiply(*dividend, stake);
     }
     normalize(&mut dividends);
     Bonds { bonds, dividends }
@@ -81,16 +81,16 @@ fn penalized_weights<'a>(weights: &'a Sparse, clipped: &'a Sparse, penalty: Fixe
     let mut clipped_row = Scratch::new(weights.size());
     let mut row = Vec::with_capacity(weights.size());
     for (full, cut) in weights.rows().zip(clipped.rows()) {
-        cut.iter().for_each(|entry| clipped_row.add(entry.column, entry.value));
+        cut.iter().for_each(|entry| clipped_row.add(entry.column(), entry.value()));
         row.clear();
         row.extend(full.iter().map(|entry| {
-            let change = clipped_row.get(entry.column).saturating_sub(entry.value);
-            Entry { value: entry.value.saturating_add(penalty.saturating_mul(change)), ..*entry }
+            let change = clipped_row.get(entry.column()).saturating_sub(entry.value());
+            Entry::new(entry.column(), entry.value().saturating_add(multiply(penalty, change)))
         }));
-        row.sort_unstable_by_key(|entry| entry.column);
+        row.sort_unstable_by_key(|entry| entry.column());
         row.iter()
-            .filter(|entry| entry.value > Fixed::ZERO)
-            .for_each(|entry| penalized.push(entry.column, entry.value));
+            .filter(|entry| entry.value() > Fixed::ZERO)
+            .for_each(|entry| penalized.push(entry.column(), entry.value()));
         penalized.end_row();
         clipped_row.clear();
     }
@@ -130,11 +130,11 @@ fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
         };
         if is_ascending(new_row) && is_ascending(old_row) {
             merge(new_row, old_row, |column, new, old| {
-                push(column, rate.saturating_mul(new).saturating_add(kept.saturating_mul(old)));
+                push(column, multiply(rate, new).saturating_add(multiply(kept, old)));
             });
         } else {
-            new_row.iter().for_each(|entry| merged.add(entry.column, rate.saturating_mul(entry.value)));
-            old_row.iter().for_each(|entry| merged.add(entry.column, kept.saturating_mul(entry.value)));
+            new_row.iter().for_each(|entry| merged.add(entry.column(), multiply(rate, entry.value())));
+            old_row.iter().for_each(|entry| merged.add(entry.column(), multiply(kept, entry.value())));
             merged.take_ascending(push);
         }
         average.end_row();
@@ -143,27 +143,27 @@ fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
 }
 
 fn is_ascending(row: &[Entry]) -> bool {
-    row.is_sorted_by(|one, next| one.column < next.column)
+    row.is_sorted_by(|one, next| one.column() < next.column())
 }
 
 /// Hands out the columns of two ascending rows in order, with what each row has there, or zero.
 fn merge(new: &[Entry], mut old: &[Entry], mut emit: impl FnMut(u16, Fixed, Fixed)) {
     for entry in new {
         while let [first, rest @ ..] = old
-            && first.column < entry.column
+            && first.column() < entry.column()
         {
-            emit(first.column, Fixed::ZERO, first.value);
+            emit(first.column(), Fixed::ZERO, first.value());
             old = rest;
         }
         match old {
-            [first, rest @ ..] if first.column == entry.column => {
-                emit(entry.column, entry.value, first.value);
+            [first, rest @ ..] if first.column() == entry.column() => {
+                emit(entry.column(), entry.value(), first.value());
                 old = rest;
             }
-            _ => emit(entry.column, entry.value, Fixed::ZERO),
+            _ => emit(entry.column(), entry.value(), Fixed::ZERO),
         }
     }
-    old.iter().for_each(|entry| emit(entry.column, Fixed::ZERO, entry.value));
+    old.iter().for_each(|entry| emit(entry.column(), Fixed::ZERO, entry.value()));
 }
 
 /// The moving average with a rate of its own for each entry, at most one.
@@ -179,18 +179,18 @@ fn liquid_moving_average(new: &Sparse, old: &Sparse, consensus: &[Fixed], sigmoi
     let mut old_seen = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
         for (entry, is_seen) in seen_by_cursor(old_row) {
-            old_values.add(entry.column, entry.value);
-            old_seen.add(entry.column, if is_seen { entry.value } else { Fixed::ZERO });
+            old_values.add(entry.column(), entry.value());
+            old_seen.add(entry.column(), if is_seen { entry.value() } else { Fixed::ZERO });
         }
         for (entry, is_seen) in seen_by_cursor(new_row) {
-            let weight = if is_seen { entry.value } else { Fixed::ZERO };
-            let consensus = at(consensus, usize::from(entry.column));
-            let rate = sigmoid.rate(consensus, weight, old_seen.get(entry.column));
-            let decayed = Fixed::ONE.saturating_sub(rate).saturating_mul(old_values.get(entry.column));
-            let gained = rate.saturating_mul(entry.value);
+            let weight = if is_seen { entry.value() } else { Fixed::ZERO };
+            let consensus = at(consensus, usize::from(entry.column()));
+            let rate = sigmoid.rate(consensus, weight, old_seen.get(entry.column()));
+            let decayed = multiply(Fixed::ONE.saturating_sub(rate), old_values.get(entry.column()));
+            let gained = multiply(rate, entry.value());
             let value = decayed.saturating_add(gained).min(Fixed::ONE);
             if value > Fixed::ZERO {
-                average.push(entry.column, value);
+                average.push(entry.column(), value);
             }
         }
         average.end_row();
@@ -203,8 +203,8 @@ fn liquid_moving_average(new: &Sparse, old: &Sparse, consensus: &[Fixed], sigmoi
 /// Pairs each entry with whether a cursor that seeks the columns in ascending order meets it: no higher one is before.
 fn seen_by_cursor(row: &[Entry]) -> impl Iterator<Item = (Entry, bool)> {
     row.iter().scan(None, |highest, &entry| {
-        let is_seen = *highest < Some(entry.column);
-        *highest = (*highest).max(Some(entry.column));
+        let is_seen = *highest < Some(entry.column());
+        *highest = (*highest).max(Some(entry.column()));
         Some((entry, is_seen))
     })
 }
@@ -231,9 +231,9 @@ impl Sigmoid {
     fn rate(&self, consensus: Fixed, weight: Fixed, bond: Fixed) -> Fixed {
         let distance = if weight >= bond { weight.saturating_sub(consensus) } else { bond.saturating_sub(weight) };
         let distance = distance.min(Fixed::ONE).max(Fixed::ZERO);
-        let exponent = self.slope.saturating_mul(distance.saturating_sub(Fixed::lit("0.5")));
+        let exponent = multiply(self.slope, distance.saturating_sub(Fixed::lit("0.5")));
         let sigmoid = Fixed::ONE.saturating_div(Fixed::ONE.saturating_add(exp(exponent)));
-        let rate = self.low.saturating_add(sigmoid.saturating_mul(self.high.saturating_sub(self.low)));
+        let rate = self.low.saturating_add(multiply(sigmoid, self.high.saturating_sub(self.low)));
         // Not `clamp`, which panics if a subnet's bounds are the wrong way round; the lower bound wins then.
         rate.min(self.high).max(self.low)
     }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn columns(matrix: &Sparse) -> Vec<Vec<u16>> {
-        matrix.rows().map(|row| row.iter().map(|entry| entry.column).collect()).collect()
+        matrix.rows().map(|row| row.iter().map(|entry| entry.column()).collect()).collect()
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
     fn a_cursor_misses_what_stands_behind_a_higher_uid() {
         let row = matrix(&[alloc::vec![(1, 1.0), (5, 1.0), (3, 1.0), (6, 1.0)]]);
         let seen: Vec<(u16, bool)> =
-            row.rows().flat_map(seen_by_cursor).map(|(entry, is_seen)| (entry.column, is_seen)).collect();
+            row.rows().flat_map(seen_by_cursor).map(|(entry, is_seen)| (entry.column(), is_seen)).collect();
         assert_eq!(seen, [(1, true), (5, true), (3, false), (6, true)]);
     }
 
@@ -298,7 +298,7 @@ mod tests {
         let ascending = average(alloc::vec![(1, 1.0), (2, 1.0)]);
         let descending = average(alloc::vec![(2, 1.0), (1, 1.0)]);
         let value_of_1 =
-            |matrix: &Sparse| matrix.rows().flatten().find(|entry| entry.column == 1).map(|entry| entry.value);
+            |matrix: &Sparse| matrix.rows().flatten().find(|entry| entry.column() == 1).map(|entry| entry.value());
         assert!(value_of_1(&ascending) > value_of_1(&descending), "seen, its distance is one; not seen, it is zero");
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::fixed::{Fixed, normalize, sum};
-use crate::sparse::{Sparse, at};
+use crate::sparse::{Entry, Sparse, at};
 
 /// The smallest score for which more than `minority` of the stake scores no higher; the largest score if there is none.
 ///
@@ -67,43 +67,20 @@ pub(crate) fn consensus(active_stake: &[Fixed], weights: &Sparse, kappa: Fixed) 
     let total = sum(stake.iter().copied());
     let minority = total.saturating_sub(kappa);
     Columns::of(weights, &stake).map_each(|votes| {
-        let stake_of = |vote: Vote| at(&stake, vote.row());
+        let stake_of = |vote: Entry| at(&stake, usize::from(vote.column()));
         // Exact, as all terms are multiples of 2^-32 and none overflows.
         let silent = total.saturating_sub(sum(votes.iter().map(|vote| stake_of(*vote))));
         let somebody_is_silent = votes.len() < validators;
         if somebody_is_silent && silent > minority {
             return Fixed::ZERO;
         }
-        median_above(votes, |vote| vote, stake_of, silent, minority).map_or(Fixed::ZERO, Vote::weight)
+        median_above(votes, |vote| vote, stake_of, silent, minority).map_or(Fixed::ZERO, Entry::value)
     })
 }
 
-/// A weight and whose it is in one word, so that words are in the order of weights: few bytes to move, and fast to
-/// compare, in the step of an epoch that takes longest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Vote(u64);
-
-impl Vote {
-    /// `MAX_UIDS` rows fit.
-    const ROW_BITS: u32 = 16;
-
-    /// Of a weight in `0..=1`, as all are once their rows are normalized.
-    fn new(weight: Fixed, row: u16) -> Self {
-        Self((weight.to_bits().cast_unsigned() << Self::ROW_BITS) | u64::from(row))
-    }
-
-    fn weight(self) -> Fixed {
-        Fixed::from_bits((self.0 >> Self::ROW_BITS).cast_signed())
-    }
-
-    fn row(self) -> usize {
-        usize::from(self.0 as u16)
-    }
-}
-
-/// The entries of a matrix by column, of rows with stake only.
+/// The entries of a matrix by column, of rows with stake only: the transpose, where an entry's "column" is its row.
 struct Columns {
-    votes: Vec<Vote>,
+    votes: Vec<Entry>,
     column_ends: Vec<usize>,
 }
 
@@ -116,7 +93,7 @@ impl Columns {
         let mut next_of_column = alloc::vec![0_usize; matrix.size()];
         for (_, row) in staked_rows() {
             for entry in row {
-                if let Some(count) = next_of_column.get_mut(usize::from(entry.column)) {
+                if let Some(count) = next_of_column.get_mut(usize::from(entry.column())) {
                     *count += 1;
                 }
             }
@@ -125,12 +102,12 @@ impl Columns {
         for next in &mut next_of_column {
             start += core::mem::replace(next, start);
         }
-        let mut votes = alloc::vec![Vote::default(); start];
+        let mut votes = alloc::vec![Entry::default(); start];
         for (uid, row) in staked_rows() {
             for entry in row {
-                let Some(next) = next_of_column.get_mut(usize::from(entry.column)) else { continue };
+                let Some(next) = next_of_column.get_mut(usize::from(entry.column())) else { continue };
                 if let Some(place) = votes.get_mut(*next) {
-                    *place = Vote::new(entry.value, uid);
+                    *place = Entry::new(uid, entry.value());
                 }
                 *next += 1;
             }
@@ -139,7 +116,7 @@ impl Columns {
         Self { votes, column_ends: next_of_column }
     }
 
-    fn map_each(mut self, mut f: impl FnMut(&mut [Vote]) -> Fixed) -> Vec<Fixed> {
+    fn map_each(mut self, mut f: impl FnMut(&mut [Entry]) -> Fixed) -> Vec<Fixed> {
         let mut start = 0;
         let mut results = Vec::with_capacity(self.column_ends.len());
         for &end in &self.column_ends {
@@ -155,11 +132,11 @@ pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed]) -> Sparse {
     let mut clipped = Sparse::with_capacity(weights.size(), weights.len());
     for row in weights.rows() {
         for entry in row {
-            let limit = at(consensus, usize::from(entry.column));
-            if entry.value <= limit {
-                clipped.push(entry.column, entry.value);
+            let limit = at(consensus, usize::from(entry.column()));
+            if entry.value() <= limit {
+                clipped.push(entry.column(), entry.value());
             } else if limit > Fixed::ZERO {
-                clipped.push(entry.column, limit);
+                clipped.push(entry.column(), limit);
             }
         }
         clipped.end_row();
@@ -202,7 +179,8 @@ mod tests {
         let rows = [alloc::vec![(0, 0), (1, 5), (2, 5)], alloc::vec![], alloc::vec![]];
         let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
         let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]));
-        let row: Vec<_> = clipped.rows().flatten().map(|entry| (entry.column, entry.value.to_num::<u16>())).collect();
+        let row: Vec<_> =
+            clipped.rows().flatten().map(|entry| (entry.column(), entry.value().to_num::<u16>())).collect();
         assert_eq!(row, [(0, 0), (2, 3)]);
     }
 

@@ -2,15 +2,36 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Divisor, Fixed, sum};
+use crate::fixed::{Divisor, Fixed, multiply, sum};
 
-/// One stored value of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The target's uid.
-    pub(crate) column: u16,
-    /// An entry may be zero: what is stored explicitly is not the same as what is absent (liquid alpha can tell).
-    pub(crate) value: Fixed,
+/// One stored value of a row, and its column (the target's uid), in one word: few bytes to move, and words are in the
+/// order of values.
+///
+/// An entry may be zero: what is stored explicitly is not the same as what is absent (liquid alpha can tell).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    const COLUMN_BITS: u32 = 16;
+    /// What is left for the value: all that an epoch's matrices hold, shares of one and stored `u16`, is below 2^16.
+    const MAX_VALUE: Fixed = Fixed::from_bits((1 << (64 - Self::COLUMN_BITS)) - 1);
+
+    pub(crate) fn new(column: u16, value: Fixed) -> Self {
+        let value = value.clamp(Fixed::ZERO, Self::MAX_VALUE).to_bits().cast_unsigned();
+        Self((value << Self::COLUMN_BITS) | u64::from(column))
+    }
+
+    pub(crate) fn column(self) -> u16 {
+        self.0 as u16
+    }
+
+    pub(crate) fn value(self) -> Fixed {
+        Fixed::from_bits((self.0 >> Self::COLUMN_BITS).cast_signed())
+    }
+
+    fn set_value(&mut self, value: Fixed) {
+        *self = Self::new(self.column(), value);
+    }
 }
 
 /// Square sparse matrix, one row and one column per uid. A column occurs at most once in a row; entries of a row keep
@@ -30,7 +51,7 @@ impl Sparse {
 
     /// Adds an entry to the row that is being built.
     pub(crate) fn push(&mut self, column: u16, value: Fixed) {
-        self.entries.push(Entry { column, value });
+        self.entries.push(Entry::new(column, value));
     }
 
     /// Ends the row that is being built.
@@ -48,7 +69,7 @@ impl Sparse {
         for (uid, row) in (0..=u16::MAX).zip(rows) {
             let keep = keep_in(uid);
             let kept = row.iter().filter(|&&(column, _)| keep(column));
-            matrix.entries.extend(kept.map(|&(column, stored)| Entry { column, value: convert(stored) }));
+            matrix.entries.extend(kept.map(|&(column, stored)| Entry::new(column, convert(stored))));
             matrix.end_row();
         }
         matrix
@@ -80,7 +101,7 @@ impl Sparse {
         let mut start = 0;
         for (row, &end) in self.row_ends.iter().enumerate() {
             for entry in self.entries.get_mut(start..end).unwrap_or_default() {
-                entry.value = change(row, *entry);
+                entry.set_value(change(row, *entry));
             }
             start = end;
         }
@@ -88,12 +109,12 @@ impl Sparse {
 
     /// Multiplies each row by its factor.
     pub(crate) fn scale_rows(&mut self, factors: &[Fixed]) {
-        self.map_values(|row, entry| entry.value.saturating_mul(at(factors, row)));
+        self.map_values(|row, entry| multiply(entry.value(), at(factors, row)));
     }
 
     /// Sum of each row.
     pub(crate) fn row_sums(&self) -> Vec<Fixed> {
-        self.rows().map(|row| sum(row.iter().map(|entry| entry.value))).collect()
+        self.rows().map(|row| sum(row.iter().map(|entry| entry.value()))).collect()
     }
 
     /// Scales each row to sum one; rows of sum zero stay.
@@ -101,10 +122,10 @@ impl Sparse {
         let mut start = 0;
         for &end in &self.row_ends {
             let row = self.entries.get_mut(start..end).unwrap_or_default();
-            let total = sum(row.iter().map(|entry| entry.value));
+            let total = sum(row.iter().map(|entry| entry.value()));
             if total > Fixed::ZERO {
                 let total = Divisor::new(total);
-                row.iter_mut().for_each(|entry| entry.value = total.divide(entry.value));
+                row.iter_mut().for_each(|entry| entry.set_value(total.divide(entry.value())));
             }
             start = end;
         }
@@ -120,8 +141,8 @@ impl Sparse {
     pub(crate) fn weighted_row_sums_of_shares(&self, factors: &[Fixed]) -> Vec<Fixed> {
         let sums = self.column_divisors();
         let product = |entry: &Entry| {
-            let column = usize::from(entry.column);
-            share(entry.value, sums.get(column)).saturating_mul(at(factors, column))
+            let column = usize::from(entry.column());
+            multiply(share(entry.value(), sums.get(column)), at(factors, column))
         };
         self.rows().map(|row| sum(row.iter().map(product))).collect()
     }
@@ -138,12 +159,12 @@ impl Sparse {
 
     /// `result_j = sum_i factor_i * value_ij`, each product truncated.
     pub(crate) fn weighted_column_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        self.fold_columns(|row, total, value| total.saturating_add(at(factors, row).saturating_mul(value)))
+        self.fold_columns(|row, total, value| total.saturating_add(multiply(at(factors, row), value)))
     }
 
     /// `result_i = sum_j value_ij * factor_j`, each product truncated.
     pub(crate) fn weighted_row_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        let product = |entry: &Entry| entry.value.saturating_mul(at(factors, usize::from(entry.column)));
+        let product = |entry: &Entry| multiply(entry.value(), at(factors, usize::from(entry.column())));
         self.rows().map(|row| sum(row.iter().map(product))).collect()
     }
 
@@ -151,8 +172,8 @@ impl Sparse {
         let mut folded = alloc::vec![Fixed::ZERO; self.size()];
         for (uid, row) in self.rows().enumerate() {
             for entry in row {
-                if let Some(cell) = folded.get_mut(usize::from(entry.column)) {
-                    *cell = fold(uid, *cell, entry.value);
+                if let Some(cell) = folded.get_mut(usize::from(entry.column())) {
+                    *cell = fold(uid, *cell, entry.value());
                 }
             }
         }
@@ -160,9 +181,10 @@ impl Sparse {
     }
 
     fn divide_columns(&mut self, divisors: &[Divisor]) {
-        self.entries
-            .iter_mut()
-            .for_each(|entry| entry.value = share(entry.value, divisors.get(usize::from(entry.column))));
+        self.entries.iter_mut().for_each(|entry| {
+            let whole = divisors.get(usize::from(entry.column()));
+            entry.set_value(share(entry.value(), whole));
+        });
     }
 }
 
@@ -246,7 +268,7 @@ mod tests {
     }
 
     fn values(matrix: &Sparse) -> Vec<Vec<(u16, f64)>> {
-        matrix.rows().map(|row| row.iter().map(|entry| (entry.column, entry.value.to_num())).collect()).collect()
+        matrix.rows().map(|row| row.iter().map(|entry| (entry.column(), entry.value().to_num())).collect()).collect()
     }
 
     #[test]
