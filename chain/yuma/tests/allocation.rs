@@ -1,5 +1,6 @@
 //! Nothing allocates in the inner loops: an epoch allocates no more often for a large subnet than for a small one, and no
 //! more often for many weights than for a few, but for the rows of bonds that it returns.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 #![expect(unsafe_code, reason = "an allocator can be replaced in no other way; this one counts and passes on")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
