@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dense;
+mod extremes;
 mod inputs;
 mod invariants;
 mod owned;
