@@ -1,11 +1,12 @@
 //! Measures a dev node for `make bench-chain`, which runs it once for each subject, so that none inherits another's memory:
 //! `bench_node start|register|set-weights|memory|memory-on-disk`. Prints rows of results, one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chain::{AccountId, Argument, Call, Client, ConnectConfig, Event, Netuid, Rao, Uid};
-use eyre::{OptionExt, Result, WrapErr, bail, ensure};
+use eyre::{OptionExt, Result, WrapErr, bail, ensure, eyre};
 use keys::Keypair;
 use narrows_node::{DevNode, DevNodeConfig, MIN_BLOCK_TIME};
 use serde::Serialize;
@@ -39,9 +40,10 @@ const MAX_BURN: Rao = Rao(Rao::PER_TAO / 5);
 const SHORT_TEMPO_BLOCKS: u16 = 20;
 const TEMPO_BLOCKS: u16 = 360;
 
-/// Blocks after which memory is looked at first and last. Validators set weights anew as often as it is first looked at,
-/// which keeps them active.
+/// Blocks after which memory is looked at: early, when caches have begun to fill; halfway, when they are full; and late.
+/// Validators set weights anew as often as it is first looked at, which keeps them active.
 const EARLY_BLOCKS: u32 = 1_000;
+const HALFWAY_BLOCKS: u32 = 5_000;
 const LATE_BLOCKS: u32 = 10_000;
 
 /// The history that a chain in memory keeps.
@@ -157,32 +159,38 @@ async fn memory(place: Place) -> Result<Vec<Row>> {
     let kept = match place {
         Place::InMemory => {
             config.kept_blocks = Some(KEPT_BLOCKS);
-            format!("the last {KEPT_BLOCKS} kept in memory")
+            format!("the last {KEPT_BLOCKS} in memory")
         }
         Place::OnDisk => {
             config.state_dir = Some(folder.path().to_owned());
-            "all kept on disk".to_owned()
+            "all on disk, what the database maps included".to_owned()
         }
     };
     let world = World::start(config).await?;
     let validators = world.fill().await?;
     let begin = world.node.tip().number;
-    let mut early = None;
+    let mut looks = BTreeMap::new();
     for blocks in (EARLY_BLOCKS..=LATE_BLOCKS).step_by(EARLY_BLOCKS as usize) {
         world.node.blocks().wait_for(|block| block.number >= begin + blocks).await?;
-        early.get_or_insert(resident_mebibytes()?);
+        looks.insert(blocks, resident_mebibytes()?);
         let line = |(index, validator): (usize, &Arc<Keypair>)| (validator.clone(), vec![world.weights_of(index)]);
         rate(&world.client, validators.iter().enumerate().map(line).collect()).await?;
     }
-    let (early, late) = (early.ok_or_eyre("no block was waited for")?, resident_mebibytes()?);
     world.node.shutdown().await?;
+    let after =
+        |blocks| looks.get(&blocks).copied().ok_or_else(|| eyre!("memory was not looked at after {blocks} blocks"));
+    let late = after(LATE_BLOCKS)?;
     let what = format!("resident memory after {LATE_BLOCKS} blocks of {NEURONS} neurons, {kept}");
-    let row = |name, value, unit, against, goal| Row { name, value, unit, against, goal };
-    let against = format!("after {EARLY_BLOCKS} blocks ({early:.0} MiB)");
-    Ok(vec![
-        row(what.clone(), late, "MiB", None, None),
-        row(format!("{what}: growth"), late / early, "times", Some(against), Some("<= 1.1")),
-    ])
+    let growth = |blocks, goal| -> Result<Row> {
+        let then = after(blocks)?;
+        let (name, against) =
+            (format!("{what}: growth since {blocks}"), format!("after {blocks} blocks ({then:.0} MiB)"));
+        Ok(Row { name, value: late / then, unit: "times", against: Some(against), goal })
+    };
+    let growths = [growth(EARLY_BLOCKS, Some("<= 1.1"))?, growth(HALFWAY_BLOCKS, None)?];
+    let mut rows = vec![Row { name: what, value: late, unit: "MiB", against: None, goal: None }];
+    rows.extend(growths);
+    Ok(rows)
 }
 
 fn resident_mebibytes() -> Result<f64> {
