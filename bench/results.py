@@ -38,6 +38,8 @@ GOAL = re.compile(r"(<=|>=|<|>) (-?\d+(?:\.\d+)?(?:e-?\d+)?)")
 
 # Bars of one unit that are further apart than this are drawn on a logarithmic axis.
 LINEAR_RATIO = 20
+# Characters in a line of a bar's label.
+LABEL_WIDTH = 84
 COLOURS = {True: "#2f7d4f", False: "#b3392f", None: "#5b7083"}
 
 
@@ -162,7 +164,7 @@ def machine() -> str:
         processor = model[1] if model else processor
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{processor}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    return f"{processor}, {cores} cores, {memory:.0f} GiB, {platform.system()}"
 
 
 def number(value: float) -> str:
@@ -187,9 +189,10 @@ def draw(document: dict, title: str) -> bytes:
     groups: dict[str, list[Row]] = {}
     for row in validate(document):
         groups.setdefault(row.unit, []).append(row)
-    heights = [len(rows) + 1 for rows in groups.values()]
+    # Inches: a bar for each row, as high as its name needs, and the axis.
+    heights = [len(rows) * (0.14 + 0.15 * max(label(row).count("\n") + 1 for row in rows)) + 0.6 for rows in groups.values()]
     figure, panels = pyplot.subplots(
-        len(groups), 1, figsize=(11, 0.42 * sum(heights) + 1), height_ratios=heights, squeeze=False, layout="constrained"
+        len(groups), 1, figsize=(13, sum(heights) + 0.5), height_ratios=heights, squeeze=False, layout="constrained"
     )
     for panel, (unit, rows) in zip(panels[:, 0], groups.items(), strict=True):
         draw_group(panel, unit, rows)
@@ -200,25 +203,34 @@ def draw(document: dict, title: str) -> bytes:
     return drawn.getvalue()
 
 
+def label(row: Row) -> str:
+    """A row's name, and with what it is compared, in lines."""
+    return textwrap.fill(row.name if row.against is None else f"{row.name}, against {row.against}", LABEL_WIDTH)
+
+
 def draw_group(panel, unit: str, rows: list[Row]) -> None:
     places = range(len(rows))
     bounds = [parse_goal(row.goal)[1] for row in rows if row.goal is not None]
     shown = [row.value for row in rows] + bounds
     if min(shown) > 0 and max(shown) / min(shown) > LINEAR_RATIO:
         panel.set_xscale("log")
-        panel.set_xlim(min(shown) / 3, max(shown) * 3)
+        panel.set_xlim(min(shown) / 3, max(shown) * 12)
     else:
-        panel.set_xlim(min(0, 1.2 * min(shown)), 1.2 * max(0, max(shown)) or 1)
+        panel.set_xlim(min(0, 1.2 * min(shown)), 1.3 * max(0, max(shown)) or 1)
     panel.barh(places, [row.value for row in rows], height=0.6, color=[COLOURS[row.met] for row in rows])
     for place, row in zip(places, rows, strict=True):
         verdict = "" if row.goal is None else f"  (goal {row.goal}{'' if row.met else ', missed'})"
         panel.annotate(
-            f"{number(row.value)}{verdict}", (row.value, place), xytext=(4, 0), textcoords="offset points", va="center"
+            f"{number(row.value)}{verdict}",
+            (row.value, place),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
         if row.goal is not None:
             panel.plot([parse_goal(row.goal)[1]] * 2, [place - 0.42, place + 0.42], color="black", linewidth=1.5)
-    names = [row.name if row.against is None else f"{row.name}, against {row.against}" for row in rows]
-    panel.set_yticks(places, [textwrap.fill(name, 64) for name in names], fontsize=8)
+    panel.set_yticks(places, [label(row) for row in rows], fontsize=8)
     panel.invert_yaxis()
     panel.set_xlabel(unit)
     panel.spines[["top", "right"]].set_visible(False)

@@ -230,10 +230,10 @@ def rows(program: pathlib.Path):
         )
     for case, (ours, _, validators) in measured.items():
         yield Row(
-            f"epoch of {case}: times as fast as numpy without empty rows",
+            f"epoch of {case}: times as fast as without empty rows",
             validators / ours,
             "times",
-            against=f"numpy {np.__version__} on the validators' rows only ({number(validators * 1e3)} ms)",
+            against=f"numpy {np.__version__} on validators' rows ({number(validators * 1e3)} ms)",
         )
     for case in GROWTH:
         yield Row(f"epoch of {case}: for each weight", measured[case][0] / case.weights * 1e9, "ns/weight")
