@@ -151,8 +151,9 @@ fn numbers_at_the_ends_of_their_types() {
 #[test]
 fn a_hundred_validators() {
     let row = |uid: u16| -> Row {
-        let value = move |target: u16| 1 + u16::from((uid * 7 + target * 13) % 11 == 0) * (uid % 5);
-        let targets = (100..140).filter(|target| (target + uid) % 4 > 0).map(|target| (target, value(target)));
+        let value = move |target: u16| 1 + u16::from((uid * 7 + target * 13).is_multiple_of(11)) * (uid % 5);
+        let targets =
+            (100..140).filter(|target| !(target + uid).is_multiple_of(4)).map(|target| (target, value(target)));
         if uid.is_multiple_of(3) { targets.rev().collect() } else { targets.collect() }
     };
     let mut owned = subnet(140, (0..100).map(row).collect());
