@@ -9,7 +9,7 @@ PYTHON ?= python3
 BENCH_VENV := $(TARGET)/bench-venv
 BENCH_PYTHON := $(BENCH_VENV)/bin/python
 
-.PHONY: help setup build up train ratio test lint fmt fmt-check deny fuzz-yuma bench-chain test-bench
+.PHONY: help setup build up train ratio test docs lint fmt fmt-check deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ ratio: setup ## measure how much dearer a proof of compute is to make than to ch
 test: setup ## run all tests
 	@$(CARGO) test --workspace
 
+docs: setup ## write docs/chain-reference.md anew from the runtime
+	@NARROWS_WRITE_DOCS=1 $(CARGO) test --workspace --test reference
+
 lint: setup fmt-check ## formatting and clippy, warnings denied
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
 
@@ -44,6 +47,8 @@ fmt-check: ## is the code formatted?
 
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
+
+.PHONY: fuzz-yuma bench-chain test-bench
 
 fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)

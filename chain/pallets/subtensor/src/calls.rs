@@ -83,6 +83,40 @@ mod calls {
             Self::do_reveal_weights(origin, netuid, mecid, uids, values, salt, version_key)
         }
 
+        /// Commits to weights under a time lock: the chain opens them when the beacon has signed `reveal_round`.
+        #[pallet::call_index(113)]
+        #[pallet::weight((Pallet::<T>::weights_weight(commit.len()), DispatchClass::Normal, Pays::No))]
+        pub fn commit_timelocked_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            commit: SealedWeights,
+            reveal_round: u64,
+            commit_reveal_version: u16,
+        ) -> DispatchResult {
+            Self::do_commit_timelocked_weights(
+                origin,
+                netuid,
+                MechId::MAIN,
+                commit,
+                reveal_round,
+                commit_reveal_version,
+            )
+        }
+
+        /// Commits to weights of one mechanism under a time lock.
+        #[pallet::call_index(118)]
+        #[pallet::weight((Pallet::<T>::weights_weight(commit.len()), DispatchClass::Normal, Pays::No))]
+        pub fn commit_timelocked_mechanism_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            mecid: MechId,
+            commit: SealedWeights,
+            reveal_round: u64,
+            commit_reveal_version: u16,
+        ) -> DispatchResult {
+            Self::do_commit_timelocked_weights(origin, netuid, mecid, commit, reveal_round, commit_reveal_version)
+        }
+
         /// Stakes TAO of the signing coldkey to a hotkey.
         #[pallet::call_index(2)]
         #[pallet::weight(Pallet::<T>::stake_weight())]

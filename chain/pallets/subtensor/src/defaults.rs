@@ -58,6 +58,13 @@ pub const BONDS_PENALTY: u16 = u16::MAX;
 
 /// Blocks between two weight settings of one neuron.
 pub const WEIGHTS_SET_RATE_LIMIT_BLOCKS: u64 = 100;
+/// The form of sealed weights that is taken.
+pub const COMMIT_REVEAL_WEIGHTS_VERSION: u16 = 4;
+/// The longest sealed weights.
+pub const MAX_SEALED_WEIGHTS_BYTES: u32 = 5_000;
+/// Sealed weights that one block opens; more wait for the next. Opening one takes some milliseconds. (Bittensor opens
+/// all at once.)
+pub const MAX_REVEALS_PER_BLOCK: u32 = 32;
 /// Epochs between a commit and its reveal.
 pub const REVEAL_PERIOD_EPOCHS: u64 = 1;
 /// The fewest epochs between a commit and its reveal: with none, a commit hides nothing.

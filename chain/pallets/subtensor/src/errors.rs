@@ -106,6 +106,8 @@ mod errors {
 
         /// A commit must wait for one epoch at least.
         RevealPeriodTooSmall,
+        /// The sealed weights are of a form that is not taken.
+        IncorrectCommitRevealVersion,
         /// A commit must not wait for so many epochs.
         RevealPeriodTooLarge,
         /// The activity cutoff is below the least.

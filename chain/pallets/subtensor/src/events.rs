@@ -91,6 +91,10 @@ mod events {
         CommitRevealEnabled(NetUid, bool),
         /// The number of epochs between commit and reveal was set.
         CommitRevealPeriodsSet(NetUid, u64),
+        /// A validator committed to weights under a time lock: hash of what is sealed, round that opens it.
+        TimelockedWeightsCommitted(T::AccountId, NetUidStorageIndex, H256, u64),
+        /// Weights under a time lock were opened and set.
+        TimelockedWeightsRevealed(NetUidStorageIndex, T::AccountId),
         /// The rate limit on serving was set.
         ServingRateLimitSet(NetUid, u64),
         /// Whether neurons may register was set.

@@ -13,7 +13,7 @@
 //! | `registration`, `price` | uids, pruning; what a registration costs |
 //! | `serving` | where a neuron can be reached |
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
-//! | `weights`, `commit_reveal` | setting weights in the open; committing and revealing them |
+//! | `weights`, `commit_reveal`, `timelocked` | setting weights in the open; committing and revealing them; under a time lock |
 //! | `emission`, `epoch`, `payout` | TAO per block; storage → [`yuma`] → storage; who gets it |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
 //! | `invariants` | what must hold after every block, as a function |
@@ -23,7 +23,7 @@
 //! that is pending. Only the block's emission adds to it, and only what is burned (registrations, subnets, the owner's
 //! own miner, fees) takes from it.
 //!
-//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao.
+//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao, and the beacon.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -45,6 +45,7 @@ mod shares;
 mod staking;
 mod storage;
 mod subnets;
+mod timelocked;
 mod types;
 mod weights;
 
@@ -56,6 +57,7 @@ pub mod defaults;
 
 pub use emission::block_emission;
 pub use pallet::*;
+pub use timelocked::SealedWeights;
 pub use types::*;
 
 use frame_support::pallet_macros::import_section;
@@ -83,11 +85,20 @@ pub mod pallet {
     #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 
+    /// The beacon to whose rounds weights are locked.
+    pub trait BeaconSignatures {
+        /// The signature of a round, compressed, once the chain has it.
+        fn signature(round: u64) -> Option<Vec<u8>>;
+    }
+
     /// What the pallet needs of the runtime.
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// Free balances, in rao.
         type Currency: fungible::Inspect<Self::AccountId, Balance = u64> + fungible::Mutate<Self::AccountId>;
+
+        /// The beacon that opens time-locked weights.
+        type Beacon: BeaconSignatures;
     }
 
     /// The one mechanism of every subnet.

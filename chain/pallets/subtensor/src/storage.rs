@@ -416,6 +416,23 @@ mod storage {
         OptionQuery,
     >;
 
+    /// Sealed weights by the epoch of their commit: (hotkey, block of the commit, what is sealed, the round that opens it).
+    #[pallet::storage]
+    pub type TimelockedWeightCommits<T: Config> = StorageDoubleMap<
+        _,
+        Twox64Concat,
+        NetUidStorageIndex,
+        Twox64Concat,
+        u64,
+        VecDeque<(T::AccountId, u64, SealedWeights, u64)>,
+        ValueQuery,
+    >;
+
+    /// The form of sealed weights that is taken.
+    #[pallet::storage]
+    pub type CommitRevealWeightsVersion<T> =
+        StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::COMMIT_REVEAL_WEIGHTS_VERSION }>>;
+
     /// The weights that a validator set, as (uid, weight), scaled so that the largest is 65535.
     #[pallet::storage]
     pub type Weights<T> = StorageDoubleMap<_, Identity, NetUidStorageIndex, Identity, u16, Vec<(u16, u16)>, ValueQuery>;

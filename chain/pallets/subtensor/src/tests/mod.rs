@@ -8,6 +8,7 @@ mod registration;
 mod serving;
 mod staking;
 mod subnets;
+mod timelocked;
 mod weights;
 
 use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};
@@ -40,6 +41,7 @@ impl pallet_balances::Config for Test {
 
 impl crate::Config for Test {
     type Currency = Balances;
+    type Beacon = timelocked::Beacon;
 }
 
 impl crate::admin::Config for Test {}
