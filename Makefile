@@ -53,21 +53,20 @@ deny: ## licences, bans and sources of dependencies
 fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)
 
-bench-chain: $(BENCH_PYTHON) ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
+bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
 	@$(CARGO) build --quiet --release -p yuma --example bench_epoch
 	@$(if $(filter no,$(NODE)),,$(CARGO) build --quiet --workspace --examples)
 	@$(BENCH_PYTHON) bench/chain/run.py --out docs/results/chain.json \
 	  --command "make bench-chain$(if $(NODE), NODE=$(NODE))" --epoch $(TARGET)/release/examples/bench_epoch \
 	  $(if $(filter no,$(NODE)),,--node $(TARGET)/debug/examples/bench_node)
 
-test-bench: $(BENCH_PYTHON) ## test what benchmarks share, and check their results
+test-bench: $(BENCH_VENV)/installed ## test what benchmarks share, and check their results
 	@$(BENCH_PYTHON) -m unittest discover --quiet --start-directory bench
 	@$(BENCH_PYTHON) bench/results.py check docs/results/*.json
 
-# A failed installation leaves nothing that looks finished.
-$(BENCH_PYTHON): bench/requirements.txt
+# Written last: a failed installation is not taken for a finished one.
+$(BENCH_VENV)/installed: bench/requirements.txt
 	@rm -rf $(BENCH_VENV)
 	@$(PYTHON) -m venv $(BENCH_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
-	@$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt || \
-	  { rm -rf $(BENCH_VENV); exit 1; }
+	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
