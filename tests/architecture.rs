@@ -39,7 +39,7 @@ const BANNED_WORDS: &[(&str, &[&str], &str)] = &[
         "the engine does no I/O and knows no clock",
     ),
     ("chain/yuma/src", &["frame_support", "std::fs", "std::net"], "consensus arithmetic knows no chain"),
-    ("chain/timelock/src", &["frame_support", "std::", "rand"], "cryptography is handed its randomness"),
+    ("chain/timelock/src", &["frame_support", "std::", "rand::", "getrandom"], "cryptography is handed its randomness"),
     (
         "neuron/src/machine",
         &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"],

@@ -91,7 +91,9 @@ fn up(args: UpArgs) -> ExitCode {
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             localnet::complain(&format!("{error:#}"));
-            let usage = error.is::<narrows_node::StartError>() || error.is::<BadCorpus>();
+            let usage = error.is::<narrows_node::StartError>()
+                || error.is::<BadCorpus>()
+                || error.is::<localnet::training::OtherRun>();
             ExitCode::from(if usage { BAD_USAGE } else { FAILED })
         }
     }

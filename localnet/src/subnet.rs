@@ -272,8 +272,8 @@ impl Parts {
         // Validators alone hold permits; a miner's stake stays below the threshold.
         let plan = SubnetPlan { tempo: args.tempo, validators: args.validators };
         let (netuid, uids) = setup::set_up(&client, accounts, plan, progress).await?;
-        let training = Training::plan(args, &client, netuid, corpus).await?;
-        training.publish(&client, netuid, &accounts.owner).await?;
+        let training = Training::plan(args, &client, netuid, corpus, home).await?;
+        training.publish(&client, netuid, &accounts.owner, home).await?;
         let (events, incoming) = mpsc::channel(MAX_WAITING_EVENTS);
         let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;
         let tally = Tally::new(accounts.neurons().zip(uids.iter().map(|uid| uid.0)));
