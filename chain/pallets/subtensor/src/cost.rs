@@ -32,6 +32,11 @@ impl<T: Config> Pallet<T> {
         bound::<T>(10, 2)
     }
 
+    /// Swapping a hotkey: everything that any subnet keeps by it, and everybody's stake.
+    pub(crate) fn swap_weight() -> Weight {
+        bound::<T>(40, 40).saturating_mul(u64::from(defaults::SUBNET_LIMIT))
+    }
+
     /// Opening so many sealed weights.
     pub(crate) fn reveal_weight(opened: u32) -> Weight {
         bound::<T>(6, 2).saturating_add(Weight::from_parts(REVEAL_PICOSECONDS, 0)).saturating_mul(u64::from(opened))
