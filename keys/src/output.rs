@@ -50,8 +50,14 @@ impl Output {
     }
 
     pub(crate) fn error(&self, report: &Report) {
-        let causes: Vec<_> = report.chain().map(ToString::to_string).collect();
-        let _ = writeln!(io::stderr(), "error: {}", causes.join(": "));
+        let mut text = String::new();
+        for cause in report.chain().map(ToString::to_string) {
+            // Ours say in one line what went wrong and why: their causes are in it already.
+            if !text.contains(&cause) {
+                text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+            }
+        }
+        let _ = writeln!(io::stderr(), "error: {text}");
     }
 }
 
@@ -77,6 +83,10 @@ pub(crate) struct KeyReport {
 
 fn phrase<S: Serializer>(mnemonic: &Option<Mnemonic>, serializer: S) -> Result<S::Ok, S::Error> {
     mnemonic.as_ref().map(Mnemonic::phrase).serialize(serializer)
+}
+
+fn is_missing<T>(result: &Result<T, WalletError>) -> bool {
+    matches!(result, Err(WalletError::Missing { .. }))
 }
 
 impl KeyReport {
@@ -125,11 +135,16 @@ impl KeyReport {
                 self.public_key = Some(format!("0x{}", hex::encode(public.account_id.as_bytes())));
                 self.crypto_type = Some(public.crypto_type.to_string());
             }
+            // A coldkey may be kept elsewhere altogether: a neuron needs none.
+            Err(WalletError::Missing { .. }) if self.role == "coldkey" && is_missing(&encryption) => {}
             Err(error) => self.problem = Some(error.to_string()),
         }
         match encryption {
             Ok(Some(encryption)) => {
                 self.storage = Some("encrypted");
+                if self.ss58.is_none() {
+                    self.hints.push("`keys passwd` writes the public half again".to_owned());
+                }
                 self.encryption = Some(encryption.to_string());
                 if !encryption.is_current() {
                     self.hints.push(format!("encrypted the old way ({encryption}); `keys passwd` renews it"));
