@@ -4,10 +4,10 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
-.PHONY: help setup build up train ratio test lint fmt fmt-check deny
+.PHONY: help setup build up train ratio test fuzz-keys test-wallets lint fmt fmt-check deny
 
 help: ## list the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what the build needs, or say how
 	@scripts/setup.sh
@@ -27,6 +27,13 @@ ratio: setup ## measure how much dearer a proof of compute is to make than to ch
 
 test: setup ## run all tests
 	@$(CARGO) test --workspace
+
+test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
+	@$(CARGO) build --quiet --workspace --bin keys
+	@python3 keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
+
+fuzz-keys: ## fuzz every parser of key files, FUZZ_SECONDS (30) each
+	@keys/fuzz/run.sh
 
 lint: setup fmt-check ## formatting and clippy, warnings denied
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings

@@ -1,7 +1,5 @@
 //! A disk without room, for real: a small file system in memory, mounted in a name space of its own.
 
-#![expect(clippy::unwrap_used, reason = "set-up outside of test functions may fail loudly too")]
-
 use std::process::Command;
 
 use tempfile::TempDir;
