@@ -3,8 +3,13 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
+FUZZ_SECONDS ?= 30
+# Python and its packages for benchmarks, of pinned versions, beside what cargo builds.
+PYTHON ?= python3
+BENCH_VENV := $(TARGET)/bench-venv
+BENCH_PYTHON := $(BENCH_VENV)/bin/python
 
-.PHONY: help setup build up train ratio test fuzz-keys test-wallets lint fmt fmt-check deny
+.PHONY: help setup build up train ratio test docs lint fmt fmt-check deny
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,12 +33,8 @@ ratio: setup ## measure how much dearer a proof of compute is to make than to ch
 test: setup ## run all tests
 	@$(CARGO) test --workspace
 
-test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
-	@$(CARGO) build --quiet --workspace --bin keys
-	@python3 keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
-
-fuzz-keys: ## fuzz every parser of key files, FUZZ_SECONDS (30) each
-	@keys/fuzz/run.sh
+docs: setup ## write docs/chain-reference.md anew from the runtime
+	@NARROWS_WRITE_DOCS=1 $(CARGO) test --workspace --test reference
 
 lint: setup fmt-check ## formatting and clippy, warnings denied
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -46,3 +47,33 @@ fmt-check: ## is the code formatted?
 
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
+
+.PHONY: fuzz-yuma fuzz-keys test-wallets bench-chain test-bench
+
+fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
+	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)
+
+fuzz-keys: ## fuzz every parser of key files (FUZZ_SECONDS=30 each target)
+	@scripts/fuzz.sh keys $(FUZZ_SECONDS)
+
+test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
+	@$(CARGO) build --quiet --workspace --bin keys
+	@$(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
+
+bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
+	@$(CARGO) build --quiet --release -p yuma --example bench_epoch
+	@$(if $(filter no,$(NODE)),,$(CARGO) build --quiet --workspace --examples)
+	@$(BENCH_PYTHON) bench/chain/run.py --out docs/results/chain.json \
+	  --command "make bench-chain$(if $(NODE), NODE=$(NODE))" --epoch $(TARGET)/release/examples/bench_epoch \
+	  $(if $(filter no,$(NODE)),,--node $(TARGET)/debug/examples/bench_node)
+
+test-bench: $(BENCH_VENV)/installed ## test what benchmarks share, and check their results
+	@$(BENCH_PYTHON) -m unittest discover --quiet --start-directory bench
+	@$(BENCH_PYTHON) bench/results.py check docs/results/*.json
+
+# Written last: a failed installation is not taken for a finished one.
+$(BENCH_VENV)/installed: bench/requirements.txt
+	@rm -rf $(BENCH_VENV)
+	@$(PYTHON) -m venv $(BENCH_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
+	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
+	@touch $@

@@ -12,13 +12,14 @@ use serde_json::Value;
 /// Normal dependencies inside the workspace. A new arrow is a decision: it is added here and in ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
     ("yuma", &[]),
+    ("timelock", &[]),
     ("pallet-commitments", &[]),
     ("pallet-drand", &[]),
-    ("pallet-subtensor", &["yuma"]),
+    ("pallet-subtensor", &["timelock", "yuma"]),
     ("narrows-runtime", &["pallet-commitments", "pallet-drand", "pallet-subtensor"]),
     ("narrows-node", &["narrows-runtime", "pallet-drand", "pallet-subtensor"]),
     ("keys", &[]),
-    ("chain", &["keys"]),
+    ("chain", &["keys", "timelock"]),
     ("engine", &[]),
     ("neuron", &["chain", "engine", "keys"]),
     ("validator", &["chain", "engine", "keys", "neuron"]),
@@ -38,6 +39,7 @@ const BANNED_WORDS: &[(&str, &[&str], &str)] = &[
         "the engine does no I/O and knows no clock",
     ),
     ("chain/yuma/src", &["frame_support", "std::fs", "std::net"], "consensus arithmetic knows no chain"),
+    ("chain/timelock/src", &["frame_support", "std::", "rand::", "getrandom"], "cryptography is handed its randomness"),
     (
         "neuron/src/machine",
         &["tokio", "libp2p", "std::fs", "Instant", "SystemTime", "rand::"],

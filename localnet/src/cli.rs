@@ -31,6 +31,114 @@ pub struct Cli {
 pub enum Command {
     /// Bring a subnet up and run it.
     Up(UpArgs),
+    /// Run the chain alone: no subnet, no neurons.
+    Chain(ChainArgs),
+    /// Seal blocks at once on the chain of a running localnet.
+    Advance {
+        /// So many blocks.
+        #[arg(long, value_name = "N", required_unless_present = "epochs", conflicts_with = "epochs")]
+        blocks: Option<u32>,
+        /// Until so many epochs of the subnet have run.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+        epochs: Option<u32>,
+        /// The subnet whose epochs are counted.
+        #[arg(long, value_name = "N", env = "BT_NETUID", default_value_t = 1)]
+        netuid: u16,
+        /// Where the chain is.
+        #[command(flatten)]
+        at: Endpoint,
+    },
+    /// Name the chain's present state, to come back to it with `revert`.
+    Snapshot {
+        /// Where the chain is.
+        #[command(flatten)]
+        at: Endpoint,
+    },
+    /// Take the chain back to a snapshot.
+    Revert {
+        /// What `snapshot` printed.
+        id: u32,
+        /// Where the chain is.
+        #[command(flatten)]
+        at: Endpoint,
+    },
+    /// Write the chain to a file in its folder for dumps, from which `chain --load` goes on.
+    Dump {
+        /// The file's name, without path and ending.
+        name: String,
+        /// Where the chain is.
+        #[command(flatten)]
+        at: Endpoint,
+    },
+    /// Change how blocks come on a running localnet.
+    Pace {
+        /// A block time (`250ms`), `interval`, `instant` (a block per transaction) or `manual` (only by `advance`).
+        pace: Pace,
+        /// Where the chain is.
+        #[command(flatten)]
+        at: Endpoint,
+    },
+}
+
+/// Where the chain of a running localnet is.
+#[derive(Args, Clone, Debug)]
+pub struct Endpoint {
+    /// Its endpoint.
+    #[arg(short = 'n', long, value_name = "URL", env = "BT_NETWORK", default_value = "ws://127.0.0.1:9944")]
+    pub network: String,
+}
+
+/// How a chain is run alone.
+#[derive(Args, Clone, Debug)]
+pub struct ChainArgs {
+    /// Time between two blocks.
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = block_time)]
+    pub block_time: Duration,
+    /// When blocks come: `interval`, `instant` (one per transaction) or `manual` (only by `advance`).
+    #[arg(long, value_name = "HOW", default_value = "interval", value_parser = ["interval", "instant", "manual"])]
+    pub sealing: String,
+    /// Fixes the beacon.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// RPC port (default: 9944, or the next free one).
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Keep the chain here; a later start goes on from it (default: in memory).
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Go on from a file that `localnet dump` wrote.
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    pub load: Option<PathBuf>,
+    /// Where `localnet dump` may write.
+    #[arg(long, value_name = "DIR")]
+    pub dumps: Option<PathBuf>,
+    /// Keep the states of the last N blocks only, so that memory stays flat; without, of all, and `snapshot` works.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub kept_blocks: Option<u32>,
+    /// More logs (RUST_LOG is understood as well).
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How blocks come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// One per so much time.
+    Every(Duration),
+    /// `interval`, `instant` or `manual`.
+    Sealing(&'static str),
+}
+
+impl std::str::FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let word = ["interval", "instant", "manual"].into_iter().find(|word| *word == text);
+        match word {
+            Some(word) => Ok(Self::Sealing(word)),
+            None => block_time(text).map(Self::Every).map_err(|e| format!("{e}, or interval, instant or manual")),
+        }
+    }
 }
 
 /// What ends a run by itself.
@@ -169,10 +277,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pace_is_a_time_or_a_word() {
+        assert_eq!("250ms".parse(), Ok(Pace::Every(Duration::from_millis(250))));
+        assert_eq!("instant".parse(), Ok(Pace::Sealing("instant")));
+        for nonsense in ["", "sometimes", "1ms", "INSTANT"] {
+            assert!(nonsense.parse::<Pace>().is_err_and(|error| error.contains("manual")), "{nonsense}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_with_the_flag_to_change() {
         let up = |flags: &[&str]| {
             Cli::try_parse_from(["localnet", "up"].iter().chain(flags)).map(|cli| {
-                let Command::Up(args) = cli.command;
+                let Command::Up(args) = cli.command else { panic!("up is up") };
                 args
             })
         };

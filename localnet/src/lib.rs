@@ -8,6 +8,8 @@
 //! | make a subnet out of an empty chain | [`setup`] |
 //! | plan, publish and measure the run that is trained | [`training`], [`corpus`] |
 //! | train the same in one process | [`comparison`] |
+//! | run the chain alone | [`lone_chain`] |
+//! | steer the chain of one that runs | [`steer`] |
 //! | run the neurons | [`people`] |
 //! | follow what happens | [`events`], folded by [`tally`], drawn by [`view`], summed up by [`report`], judged by [`invariants`] |
 //!
@@ -22,10 +24,12 @@ pub mod events;
 pub mod interrupt;
 pub mod invariants;
 pub mod logs;
+pub mod lone_chain;
 pub mod people;
 pub mod persona;
 pub mod report;
 pub mod setup;
+pub mod steer;
 pub mod subnet;
 pub mod tally;
 pub mod training;

@@ -4,9 +4,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use localnet::cli::{Cli, Command};
+use localnet::cli::{ChainArgs, Cli, Command, UpArgs};
 use localnet::subnet::{BadCorpus, Interrupted};
-use localnet::up;
 
 /// Exit statuses of the command-line contract.
 const FAILED: u8 = 1;
@@ -15,7 +14,46 @@ const BROKEN_INVARIANT: u8 = 3;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let Command::Up(args) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Up(args) => up(args),
+        Command::Chain(args) => chain(&args),
+        steering => steer(steering),
+    }
+}
+
+/// Runs the chain alone.
+fn chain(args: &ChainArgs) -> ExitCode {
+    let ended = localnet::logs::start(args.verbose, None).and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(localnet::lone_chain::run(args))
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            localnet::complain(&format!("{error:#}"));
+            ExitCode::from(if error.is::<narrows_node::StartError>() { BAD_USAGE } else { FAILED })
+        }
+    }
+}
+
+/// Steers the chain of another localnet.
+fn steer(command: Command) -> ExitCode {
+    let steered = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(eyre::Report::from);
+    match steered.and_then(|runtime| runtime.block_on(localnet::steer::steer(command))) {
+        Ok(said) => {
+            localnet::say(&said);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            localnet::complain(&format!("{error:#}"));
+            let usage = error.is::<chain::EndpointError>();
+            ExitCode::from(if usage { BAD_USAGE } else { FAILED })
+        }
+    }
+}
+
+/// Brings a localnet up.
+fn up(args: UpArgs) -> ExitCode {
     if let Err(message) = args.check() {
         localnet::complain(&message);
         return ExitCode::from(BAD_USAGE);
@@ -24,7 +62,7 @@ fn main() -> ExitCode {
     let log = live.then(|| std::env::temp_dir().join(format!("narrows-localnet-{}.log", std::process::id())));
     let ended = localnet::logs::start(args.verbose, log.as_deref()).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(up::up(&args, live))
+        runtime.block_on(localnet::up::up(&args, live))
     });
     match (&ended, &log) {
         // The view hid the log; it is of use only where something went wrong.
@@ -53,7 +91,9 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             localnet::complain(&format!("{error:#}"));
-            let usage = error.is::<narrows_node::StartError>() || error.is::<BadCorpus>();
+            let usage = error.is::<narrows_node::StartError>()
+                || error.is::<BadCorpus>()
+                || error.is::<localnet::training::OtherRun>();
             ExitCode::from(if usage { BAD_USAGE } else { FAILED })
         }
     }

@@ -64,14 +64,20 @@ impl Home {
     }
 }
 
+/// What a run's seed makes of the chain's beacon.
+pub(crate) fn beacon_seed(seed: u64) -> [u8; 32] {
+    blake3::derive_key("narrows localnet beacon seed 1", &seed.to_le_bytes())
+}
+
 /// The chain that these flags ask for: whoever starts it again with the same ones finds it where it was.
 pub fn node_config(args: &UpArgs, accounts: &Accounts) -> DevNodeConfig {
     let root = accounts.root.coldkey_id();
-    let beacon_seed = blake3::derive_key("narrows localnet beacon seed 1", &args.seed.to_le_bytes());
-    let mut config = DevNodeConfig::new(root.0, vec![(root.0, INITIAL_ISSUANCE.0)], beacon_seed);
+    let mut config = DevNodeConfig::new(root.0, vec![(root.0, INITIAL_ISSUANCE.0)], beacon_seed(args.seed));
     config.block_time = args.block_time;
     config.port = args.port;
     config.state_dir = args.state.as_ref().map(|state| state.join("chain"));
+    // Whoever reaches the endpoint of a localnet is its developer.
+    config.dev_methods = true;
     config
 }
 
@@ -201,7 +207,7 @@ impl Subnet {
     pub async fn finish(mut self, compare: bool) -> Result<Report> {
         if let Some(node) = &self.node {
             // Chain time stands still from here, so that the summary says what the chain says.
-            node.pause().await;
+            node.control().pause().await?;
         }
         self.people.stop().await;
         // What neurons said while they stopped still counts.
@@ -266,8 +272,8 @@ impl Parts {
         // Validators alone hold permits; a miner's stake stays below the threshold.
         let plan = SubnetPlan { tempo: args.tempo, validators: args.validators };
         let (netuid, uids) = setup::set_up(&client, accounts, plan, progress).await?;
-        let training = Training::plan(args, &client, netuid, corpus).await?;
-        training.publish(&client, netuid, &accounts.owner).await?;
+        let training = Training::plan(args, &client, netuid, corpus, home).await?;
+        training.publish(&client, netuid, &accounts.owner, home).await?;
         let (events, incoming) = mpsc::channel(MAX_WAITING_EVENTS);
         let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;
         let tally = Tally::new(accounts.neurons().zip(uids.iter().map(|uid| uid.0)));

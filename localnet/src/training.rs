@@ -1,7 +1,8 @@
 //! The run that a localnet trains: its manifest, as the subnet's owner would write it, and what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chain::{Call, Client, CommitmentData, Netuid};
@@ -16,6 +17,7 @@ use neuron::manifest::{
 };
 use neuron::message::names::{BlockNumber, Hash};
 use neuron::message::run::RunPost;
+use neuron::shell::posted_run;
 use neuron::store::Store;
 use neuron::worker::RunPlan;
 
@@ -23,6 +25,9 @@ use crate::accounts::Account;
 use crate::cli::UpArgs;
 use crate::comparison::{self, Comparison};
 use crate::people::BLOBS;
+
+/// Where a localnet keeps the manifest of its run.
+const MANIFEST_FILE: &str = "run.manifest";
 
 /// Blocks between the first epoch, which grants permits, and the run's first window: neurons must have read them.
 const HEAD_START_BLOCKS: u64 = 8;
@@ -88,71 +93,34 @@ pub struct Trained {
 }
 
 impl Training {
-    /// Writes the manifest of a run that starts after the subnet's first epoch.
-    pub async fn plan(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8]) -> Result<Self> {
-        let head = client.latest().await?;
-        let (start, is_late) = start_block(args, head.epoch_schedule(netuid).await?.next.0);
-        if is_late {
-            tracing::warn!(
-                start,
-                "set-up took more blocks than planned for: this run's draws are those of a later start"
-            );
-        }
-        let beacon = head.beacon_config().await?;
-        let model =
-            ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
-        let manifest = Manifest {
-            version: MANIFEST_VERSION,
-            genesis: Hash(client.genesis_hash().0),
-            netuid: netuid.0,
-            model: ModelShape {
-                stages: args.stages,
-                boundary_width: u32::try_from(model.boundary_width())?,
-                context: u32::try_from(model.context)?,
-                batch: BATCH,
-                engine: serde_json::to_string(&model)?,
-            },
-            corpus: Corpus {
-                hash: Hash::of(corpus),
-                bytes: corpus.len() as u64,
-                held_out_every: u32::try_from(HELD_OUT_EVERY)?,
-                chunk_bytes: u32::try_from(CHUNK_BYTES)?,
-            },
-            seed: Hash(blake3::derive_key("narrows localnet run seed 1", &args.seed.to_le_bytes())),
-            start_block: BlockNumber(start),
-            schedule: SCHEDULE,
-            work: WorkRules {
-                microbatches: 12,
-                succession_blocks: 5,
-                in_flight: 4,
-                receipt_ms: 2_000,
-                settle_ms_per_stage: 1_000,
-                retry_ms: 200,
-                queue_cost_ms: 50,
-            },
-            placement: PlacementRules { epoch_windows: 16, movers_per_mille: 0 },
-            posts: PostBudget { tempo_blocks: u32::from(args.tempo), posts_per_tempo: POSTS_PER_TEMPO },
-            beacon_key: Hash::of(&beacon.public_key),
-            optimizer: serde_json::to_string(&optimizer(args, start))?,
-            arithmetic: Arithmetic::Exact,
-            judging: JudgingRules::default(),
-            retention_windows: 16,
+    /// The run that this localnet's owner posted before, if its manifest is in `home`; else a new one.
+    pub async fn plan(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8], home: &Path) -> Result<Self> {
+        let manifest = match posted_manifest(client, netuid, home).await? {
+            Some(manifest) if manifest.model.stages != args.stages || manifest.corpus.hash != Hash::of(corpus) => {
+                return Err(OtherRun { home: home.to_owned(), stages: manifest.model.stages }.into());
+            }
+            Some(manifest) => manifest,
+            None => new_manifest(args, client, netuid, corpus).await?,
         };
         let plan = RunPlan::new(manifest, corpus).wrap_err("the run cannot be planned")?;
         Ok(Self { plan: Arc::new(plan), corpus: EngineCorpus::new(corpus)? })
     }
 
-    /// Bytes of one microbatch's activations if they crossed a boundary whole, in f32.
-    pub fn uncompressed_bytes(&self) -> u64 {
-        self.plan.manifest().model.tokens_per_microbatch() * self.plan.model().d_model as u64 * F32_BYTES
-    }
-
-    /// Publishes the run as the subnet's owner.
-    pub async fn publish(&self, client: &Client, netuid: Netuid, owner: &Account) -> Result<()> {
+    /// Publishes the run as the subnet's owner, once its manifest is in `home`.
+    pub async fn publish(&self, client: &Client, netuid: Netuid, owner: &Account, home: &Path) -> Result<()> {
+        if posted_run(client, netuid).await? == Some(self.plan.run()) {
+            return Ok(());
+        }
+        write_manifest(home, self.plan.manifest())?;
         let payload = RunPost { run: self.plan.run() }.to_payload();
         let call = Call::set_commitment(netuid, &[CommitmentData::Raw(payload.to_vec())]);
         client.submit(&owner.hotkey, &call).await.wrap_err("the owner cannot publish the run")?;
         Ok(())
+    }
+
+    /// Bytes of one microbatch's activations if they crossed a boundary whole, in f32.
+    pub fn uncompressed_bytes(&self) -> u64 {
+        self.plan.manifest().model.tokens_per_microbatch() * self.plan.model().d_model as u64 * F32_BYTES
     }
 
     /// Assembles the model from `states` (by stage, the hash of the blob that holds its weights) out of the miners'
@@ -191,6 +159,88 @@ impl Training {
             cut,
         })
     }
+}
+
+/// The manifest of a run that starts after the subnet's first epoch.
+async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8]) -> Result<Manifest> {
+    let head = client.latest().await?;
+    let (start, is_late) = start_block(args, head.epoch_schedule(netuid).await?.next.0);
+    if is_late {
+        tracing::warn!(start, "set-up took more blocks than planned for: this run's draws are those of a later start");
+    }
+    let beacon = head.beacon_config().await?;
+    let model =
+        ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
+    Ok(Manifest {
+        version: MANIFEST_VERSION,
+        genesis: Hash(client.genesis_hash().0),
+        netuid: netuid.0,
+        model: ModelShape {
+            stages: args.stages,
+            boundary_width: u32::try_from(model.boundary_width())?,
+            context: u32::try_from(model.context)?,
+            batch: BATCH,
+            engine: serde_json::to_string(&model)?,
+        },
+        corpus: Corpus {
+            hash: Hash::of(corpus),
+            bytes: corpus.len() as u64,
+            held_out_every: u32::try_from(HELD_OUT_EVERY)?,
+            chunk_bytes: u32::try_from(CHUNK_BYTES)?,
+        },
+        seed: Hash(blake3::derive_key("narrows localnet run seed 1", &args.seed.to_le_bytes())),
+        start_block: BlockNumber(start),
+        schedule: SCHEDULE,
+        work: WorkRules {
+            microbatches: 12,
+            succession_blocks: 5,
+            in_flight: 4,
+            receipt_ms: 2_000,
+            settle_ms_per_stage: 1_000,
+            retry_ms: 200,
+            queue_cost_ms: 50,
+        },
+        placement: PlacementRules { epoch_windows: 16, movers_per_mille: 0 },
+        posts: PostBudget { tempo_blocks: u32::from(args.tempo), posts_per_tempo: POSTS_PER_TEMPO },
+        beacon_key: Hash::of(&beacon.public_key),
+        optimizer: serde_json::to_string(&optimizer(args, start))?,
+        arithmetic: Arithmetic::Exact,
+        judging: JudgingRules::default(),
+        retention_windows: 16,
+    })
+}
+
+/// A folder holds a run that these flags do not describe.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages and --corpus, or \
+     choose another --state",
+    home.display()
+)]
+pub struct OtherRun {
+    home: PathBuf,
+    stages: u16,
+}
+
+/// The manifest of the run that stands on the chain, if `home` has it: a localnet that was kept goes on with its run.
+async fn posted_manifest(client: &Client, netuid: Netuid, home: &Path) -> Result<Option<Manifest>> {
+    let Some(run) = posted_run(client, netuid).await? else { return Ok(None) };
+    let bytes = match std::fs::read(home.join(MANIFEST_FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).wrap_err("the run's manifest cannot be read"),
+    };
+    let manifest = Manifest::from_bytes(&bytes)?;
+    Ok((manifest.run_id()? == run).then_some(manifest))
+}
+
+/// Writes the manifest whole or not at all.
+fn write_manifest(home: &Path, manifest: &Manifest) -> Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(home)?;
+    file.write_all(&manifest.to_bytes()?)?;
+    file.as_file().sync_all()?;
+    file.persist(home.join(MANIFEST_FILE)).wrap_err("the run's manifest cannot be written")?;
+    Ok(())
 }
 
 /// The run's first block, and whether set-up took longer than it may.

@@ -31,7 +31,9 @@ const STAGES: u16 = 2;
 fn args(more: &[&str]) -> UpArgs {
     let small = ["localnet", "up", "--miners", "4", "--stages", "2", "--validators", "3", "--adversary", "none"];
     let fast = ["--tempo", "30", "--block-time", "150ms", "--port", "0", "--ci"];
-    let Command::Up(args) = Cli::parse_from(small.iter().chain(&fast).chain(more)).command;
+    let Command::Up(args) = Cli::parse_from(small.iter().chain(&fast).chain(more)).command else {
+        panic!("up is up");
+    };
     assert_eq!(args.check(), Ok(()));
     args
 }
@@ -107,6 +109,26 @@ async fn ten_seconds_without_a_chain_are_survived() {
     let report = on_to_the_end(subnet).await;
     assert!(report.held(), "{report}");
     assert!(report.blocks > before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subnet_ended_in_mid_run_goes_on_from_its_folder() {
+    let _alone = ALONE.lock().await;
+    let state = tempfile::tempdir().expect("folder");
+    let args = args(&["--state", state.path().to_str().expect("path")]);
+    let mut subnet = start(&args).await;
+    // A window is merged and its audits are open; work is under way in the next.
+    into_a_window(&mut subnet).await;
+    let window = merged(subnet.tally());
+    let before = subnet.finish(false).await.expect("the subnet stops");
+
+    let again = start(&args).await;
+    let report = on_to_the_end(again).await;
+    assert!(report.held(), "{report}");
+    assert!(report.blocks > before.blocks, "the chain goes on: {} after {}", report.blocks, before.blocks);
+    assert!(report.windows > window, "and so does training: {} windows after {window}", report.windows);
+    let keys = |report: &Report| report.neurons.iter().map(|n| (n.uid, n.hotkey.clone())).collect::<Vec<_>>();
+    assert_eq!(keys(&report), keys(&before), "nobody registered anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,10 +63,13 @@ fn report(output: &Output) -> Value {
 /// The chain that a run left in `state`, opened again.
 async fn reopen(state: &Path) -> (DevNode, Client, Accounts) {
     let state_flag = state.to_str().expect("path");
-    let Verb::Up(args) = Cli::parse_from(["localnet"].iter().chain(SMALL).chain(&["--state", state_flag])).command;
+    let Verb::Up(args) = Cli::parse_from(["localnet"].iter().chain(SMALL).chain(&["--state", state_flag])).command
+    else {
+        panic!("up is up");
+    };
     let accounts = Accounts::derive(args.seed, args.validators, args.miners);
     let node = DevNode::start(node_config(&args, &accounts)).await.expect("the chain goes on");
-    node.pause().await;
+    node.control().pause().await.expect("runs");
     let client = Client::connect(ConnectConfig::new([node.rpc_url()]).expect("url")).await.expect("connects");
     (node, client, accounts)
 }

@@ -6,6 +6,7 @@ use keys::AccountId;
 
 use crate::argument::Argument;
 use crate::commitments::CommitmentData;
+use crate::timelocked::{SEALED_WEIGHTS_VERSION, SealedWeights};
 use crate::types::{Netuid, Rao, Uid};
 
 /// The pallet that holds subnets, stake and weights on every Bittensor-like chain.
@@ -158,6 +159,20 @@ impl Call {
                 ("values", Argument::list(values.iter().copied())),
                 ("salt", Argument::list(salt.iter().copied())),
                 ("version_key", version_key.into()),
+            ],
+        )
+    }
+
+    /// Commit to weights under a time lock, see [`crate::timelocked`]; nobody has to reveal them.
+    #[must_use]
+    pub fn commit_timelocked_weights(netuid: Netuid, sealed: &SealedWeights) -> Self {
+        Self::subtensor(
+            "commit_timelocked_weights",
+            [
+                ("netuid", netuid.into()),
+                ("commit", sealed.bytes.clone().into()),
+                ("reveal_round", sealed.round.into()),
+                ("commit_reveal_version", SEALED_WEIGHTS_VERSION.into()),
             ],
         )
     }

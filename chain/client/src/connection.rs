@@ -34,6 +34,8 @@ const NEWEST_METADATA: u32 = 16;
 /// A live connection to one endpoint.
 pub(crate) struct Link {
     pub(crate) methods: Methods,
+    /// For methods that only some nodes have.
+    pub(crate) rpc: RpcClient,
     endpoint: Endpoint,
     serial: u64,
     /// Interfaces by runtime version. Tied to the link: after a restart the same version may mean other metadata.
@@ -144,11 +146,11 @@ impl Connection {
         let dialled = async {
             // Plain ws:// is allowed: a node on the same machine is the usual case, and nothing secret is ever sent.
             let rpc = RpcClient::from_insecure_url(endpoint.url()).await?;
-            let methods = Methods::new(rpc);
+            let methods = Methods::new(rpc.clone());
             let genesis = methods.genesis_hash().await?;
-            Ok::<_, RpcError>((methods, genesis))
+            Ok::<_, RpcError>((rpc, methods, genesis))
         };
-        let (methods, genesis) = match timeout(self.config.dial_timeout, dialled).await {
+        let (rpc, methods, genesis) = match timeout(self.config.dial_timeout, dialled).await {
             Ok(Ok(connected)) => connected,
             Ok(Err(error)) => return Err(rpc_error("the connection", error)),
             Err(_) => return Err(no_answer("the connection", self.config.dial_timeout)),
@@ -159,7 +161,7 @@ impl Connection {
             return Err(ChainError::DifferentChain { endpoint: endpoint.to_string(), expected, got });
         }
         tracing::debug!(%endpoint, genesis = %got, "connected to the chain");
-        Ok(Link { methods, endpoint: endpoint.clone(), serial, shapes: Mutex::default() })
+        Ok(Link { methods, rpc, endpoint: endpoint.clone(), serial, shapes: Mutex::default() })
     }
 
     /// One request, repeated on a fresh connection when the connection failed. Only for requests that may be repeated.
@@ -179,6 +181,23 @@ impl Connection {
             }
             attempt += 1;
         }
+    }
+
+    /// One request, once, however long the node takes to answer.
+    pub(crate) async fn unbounded<T>(
+        &self,
+        link: &Link,
+        what: &str,
+        request: impl Future<Output = Result<T, RpcError>>,
+    ) -> Result<T, ChainError> {
+        let error = match request.await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if !is_answer(&error) {
+            self.discard(link).await;
+        }
+        Err(rpc_error(what, error))
     }
 
     /// One request, once; a broken connection is discarded.

@@ -18,6 +18,8 @@ pub enum MissingKind {
     Constant,
     /// A runtime API method.
     RuntimeApi,
+    /// A method of the node's RPC.
+    RpcMethod,
 }
 
 impl fmt::Display for MissingKind {
@@ -28,6 +30,7 @@ impl fmt::Display for MissingKind {
             Self::Storage => "storage item",
             Self::Constant => "constant",
             Self::RuntimeApi => "runtime API",
+            Self::RpcMethod => "RPC method",
         })
     }
 }

@@ -152,6 +152,7 @@ impl Shape {
         entry.ok_or_else(|| self.missing(MissingKind::Storage, format!("{pallet}.{item}")).into())
     }
 
+    /// Keys of a map, or arguments of a runtime API, as untyped values.
     fn key_parts(&self, keys: &[Argument]) -> Vec<Value> {
         keys.iter().map(|key| value::encode(key, None, &self.metadata)).collect()
     }
@@ -211,6 +212,23 @@ impl Shape {
         self.decode(found.ty(), found.value(), || name.clone())
     }
 
+    /// A runtime API method ready to be called: its function's name, its encoded arguments, the type of its result.
+    pub(crate) fn runtime_call(
+        &self,
+        api: &str,
+        method: &str,
+        arguments: &[Argument],
+    ) -> Result<(String, Vec<u8>, u32), ChainError> {
+        let name = format!("{api}.{method}");
+        let found = self.metadata.runtime_api_trait_by_name(api).and_then(|found| found.method_by_name(method));
+        let Some(found) = found else { return Err(self.missing(MissingKind::RuntimeApi, name).into()) };
+        let values = self.key_parts(arguments);
+        let payload = subxt::runtime_apis::dynamic::<_, Value>(api, method, values);
+        let bytes = self.offline.runtime_apis().encode_args(&payload);
+        let bytes = bytes.map_err(|e| ChainError::encode(format!("the arguments of {name}"), e))?;
+        Ok((format!("{api}_{method}"), bytes, found.output_ty()))
+    }
+
     /// Bytes of a metadata type; all of them must be used.
     pub(crate) fn decode<T: DecodeAsType>(
         &self,
@@ -229,11 +247,15 @@ impl Shape {
 }
 
 #[cfg(test)]
+mod foreign_tests;
+
+#[cfg(test)]
 mod tests {
     use keys::AccountId;
 
     use super::*;
     use crate::commitments::CommitmentData;
+    use crate::timelocked::SealedWeights;
     use crate::types::{Netuid, Rao, Uid};
 
     /// The dev chain's runtime, without a node.
@@ -262,6 +284,7 @@ mod tests {
             Call::set_weights(netuid, &[Uid(1)], &[65_535], 0),
             Call::commit_weights(netuid, [4; 32]),
             Call::reveal_weights(netuid, &[Uid(1)], &[65_535], &[1, 2], 0),
+            Call::commit_timelocked_weights(netuid, &SealedWeights { bytes: vec![1; 300], round: 7 }),
             Call::set_commitment(netuid, &[CommitmentData::Raw(vec![1; 100])]),
             Call::transfer_allow_death(account, Rao(1)),
             Call::batch_all([transfer.clone(), Call::start_call(netuid)]),

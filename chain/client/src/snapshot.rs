@@ -137,6 +137,19 @@ impl Snapshot {
         self.read_one(&key).await
     }
 
+    /// What a runtime API method answers in this state.
+    pub async fn ask<T: DecodeAsType>(&self, api: &str, method: &str, arguments: &[Argument]) -> Result<T, ChainError> {
+        let (function, arguments, output) = self.shape.runtime_call(api, method, arguments)?;
+        let at = Some(H256(self.hash.0));
+        let (function, arguments) = (function.as_str(), arguments.as_slice());
+        let read = self
+            .client
+            .connection()
+            .read("a runtime API", |link| async move { link.methods.state_call(function, Some(arguments), at).await });
+        let bytes = read.await.map_err(|error| state_error(error, self.hash))?;
+        self.shape.decode(output, &bytes, || format!("the answer of {api}.{method}"))
+    }
+
     /// The bytes under one storage key.
     pub(crate) async fn read_one(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ChainError> {
         let at = Some(H256(self.hash.0));

@@ -162,7 +162,13 @@ impl Client {
 }
 
 /// Sign a call for inclusion in the blocks after `head`.
-fn sign(shape: &Shape, call: &Call, signer: &Keypair, nonce: u64, head: FinalizedHead) -> Result<Signed, ChainError> {
+pub(crate) fn sign(
+    shape: &Shape,
+    call: &Call,
+    signer: &Keypair,
+    nonce: u64,
+    head: FinalizedHead,
+) -> Result<Signed, ChainError> {
     let failed = |error: &dyn std::fmt::Display| ChainError::encode(call.full_name(), error);
     let period = mortality_blocks(shape);
     let params = DefaultExtrinsicParamsBuilder::<SubstrateConfig>::new()

@@ -8,6 +8,9 @@ use std::time::Duration;
 use narrows_runtime::EXISTENTIAL_DEPOSIT_RAO;
 use sp_core::crypto::{AccountId32, Ss58Codec};
 
+use crate::control::Sealing;
+use crate::dump::DumpError;
+
 /// The port that Bittensor's clients look for first.
 pub const DEFAULT_PORT: u16 = 9944;
 
@@ -23,7 +26,7 @@ pub const MAX_BLOCK_TIME: Duration = Duration::from_secs(600);
 /// When chain time begins unless told otherwise: 2026-01-01, Unix seconds.
 pub const DEFAULT_GENESIS_TIME_SECS: u32 = 1_767_225_600;
 
-/// How a chain begins and runs. Everything up to `state_dir` is part of the genesis: chains that agree in it have the same
+/// How a chain begins and runs. Everything before `state_dir` is part of the genesis: chains that agree in it have the same
 /// genesis hash, the same beacon and the same timestamps.
 #[derive(Clone, Debug)]
 pub struct DevNodeConfig {
@@ -40,6 +43,14 @@ pub struct DevNodeConfig {
     pub genesis_time_secs: u32,
     /// Where the chain is kept, so that a later start goes on from its last block. In memory where absent.
     pub state_dir: Option<PathBuf>,
+    /// A dump (see [`crate::Control::dump`]) to go on from; the genesis must be the same. Only for chains in memory.
+    pub load: Option<PathBuf>,
+    /// When blocks are sealed; may be changed while the chain runs.
+    pub sealing: Sealing,
+    /// Whether the endpoint offers the methods `dev_*`, by which any client steers the chain as [`crate::Control`] does.
+    pub dev_methods: bool,
+    /// Where `dev_dump` may write; without, it may not.
+    pub dumps_dir: Option<PathBuf>,
     /// How many blocks' state to keep; all where absent, as archive queries ask for. A chain in memory that runs for
     /// days wants a bound.
     pub kept_blocks: Option<u32>,
@@ -58,6 +69,10 @@ impl DevNodeConfig {
             block_time: Duration::from_millis(250),
             genesis_time_secs: DEFAULT_GENESIS_TIME_SECS,
             state_dir: None,
+            load: None,
+            sealing: Sealing::default(),
+            dev_methods: false,
+            dumps_dir: None,
             kept_blocks: None,
             port: None,
         }
@@ -77,6 +92,9 @@ impl DevNodeConfig {
         }
         if self.endowed.iter().try_fold(0u64, |sum, (_, rao)| sum.checked_add(*rao)).is_none() {
             return Err(StartError::EndowedTooMuch);
+        }
+        if let (Some(dir), Some(_)) = (&self.state_dir, &self.load) {
+            return Err(StartError::LoadOntoDisk { dir: dir.clone() });
         }
         if self.kept_blocks == Some(0) {
             return Err(StartError::NothingKept);
@@ -152,6 +170,15 @@ pub enum StartError {
     /// A history of no blocks.
     #[error("kept_blocks is 0; keep at least one block, or leave it out to keep all")]
     NothingKept,
+    /// A dump is of a chain in memory, and goes on in memory.
+    #[error("a dump cannot be loaded into {}; leave out the one or the other", dir.display())]
+    LoadOntoDisk {
+        /// The state folder.
+        dir: PathBuf,
+    },
+    /// The dump cannot be read.
+    #[error(transparent)]
+    Load(#[from] DumpError),
     /// The pinned port is in use.
     #[error("port {port} on {} is taken; stop what listens there, or choose another port", Ipv4Addr::LOCALHOST)]
     PortTaken {
@@ -169,15 +196,15 @@ pub enum StartError {
         /// The last tried.
         last: u16,
     },
-    /// The folder holds another chain.
+    /// The folder, or the dump, holds another chain.
     #[error(
         "{} holds a chain with genesis {found}, but this configuration makes {made}; \
-         start with the same accounts, seed and block time, or choose an empty folder",
-        dir.display()
+         start with the same accounts, seed and block time, or begin anew elsewhere",
+        path.display()
     )]
     OtherGenesis {
-        /// The state folder.
-        dir: PathBuf,
+        /// The state folder, or the dump.
+        path: PathBuf,
         /// The stored chain's genesis hash.
         found: sp_core::H256,
         /// The configured chain's genesis hash.
@@ -234,6 +261,8 @@ mod tests {
         assert!(matches!(check(|c| c.endowed[1].0 = [1; 32]), StartError::EndowedTwice { .. }));
         assert!(matches!(check(|c| c.endowed[1].1 = u64::MAX), StartError::EndowedTooMuch));
         assert!(matches!(check(|c| c.kept_blocks = Some(0)), StartError::NothingKept));
+        let onto_disk = check(|c| (c.state_dir, c.load) = (Some("state".into()), Some("dump".into())));
+        assert!(matches!(onto_disk, StartError::LoadOntoDisk { .. }));
         assert!(matches!(check(|c| c.block_time = Duration::ZERO), StartError::BlockTime(_)));
         assert!(matches!(check(|c| c.block_time = Duration::from_micros(10_500)), StartError::BlockTime(_)));
         assert!(matches!(check(|c| c.block_time = Duration::MAX), StartError::BlockTime(_)));

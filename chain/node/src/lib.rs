@@ -22,13 +22,20 @@
 //! | `executor` | runs the runtime natively |
 //! | `service` | database, client, pool |
 //! | `beacon` | the chain's drand beacon |
-//! | `sealing` | seals a block on a timer |
+//! | `sealing`, `due` | seals blocks; what each brings with it |
+//! | `control`, `dev` | steering a running chain, from this process and over RPC |
+//! | `memory`, `dump` | a chain in memory, and in a file |
 //! | `rpc`, `methods` | the endpoint, and what it answers |
 
 mod beacon;
 mod config;
+mod control;
+mod dev;
+mod due;
+mod dump;
 mod executor;
 mod genesis;
+mod memory;
 mod methods;
 mod rpc;
 mod sealing;
@@ -38,6 +45,8 @@ pub use beacon::{Beacon, PUBLIC_KEY_BYTES, PulseError, verify as verify_pulse};
 pub use config::{
     BlockTimeError, DEFAULT_GENESIS_TIME_SECS, DEFAULT_PORT, DevNodeConfig, MAX_BLOCK_TIME, MIN_BLOCK_TIME, StartError,
 };
+pub use control::{Control, ControlError, MAX_ADVANCE_BLOCKS, Sealing, SnapshotId};
+pub use dump::DumpError;
 pub use sealing::SealedBlock;
 
 use std::net::SocketAddr;
@@ -47,9 +56,11 @@ use std::time::Duration;
 use sc_client_api::HeaderBackend;
 use sc_rpc_server::Server;
 use sc_service::TaskManager;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use sealing::{ChainTime, Pace, Sealer};
+use control::{COMMANDS_WAITING, Command, Pace};
+use due::ChainTime;
+use sealing::Sealer;
 use service::{Backend, Parts};
 
 /// How long the parts of a node may take to let go of its database.
@@ -68,9 +79,9 @@ pub struct DevNode {
     backend: Arc<Backend>,
     address: SocketAddr,
     genesis_hash: [u8; 32],
-    round_millis: u64,
-    pace: watch::Sender<Pace>,
-    holds: watch::Receiver<u64>,
+    control: Control,
+    // The only strong sender: when it goes, sealing ends.
+    commands: mpsc::Sender<Command>,
     sealed: watch::Receiver<SealedBlock>,
 }
 
@@ -82,34 +93,38 @@ impl DevNode {
         let beacon = Beacon::from_seed(&config.beacon_seed);
         let genesis = genesis::storage(&config, &beacon)?;
         let parts = service::assemble(&config, genesis, runtime)?;
-        let server = rpc::listen(&config, &parts).await?;
+        let round_millis = config::check_block_time(config.block_time)?;
+        let pace = Pace { block_time: config.block_time, sealing: config.sealing, paused: false };
+        let (pace, paces) = watch::channel(pace);
+        let (commands, commanded) = mpsc::channel(COMMANDS_WAITING);
+        let control = Control::new(&commands, paces, round_millis);
+        let server = rpc::listen(&config, &parts, &control).await?;
         let Some(address) = server.listen_addrs().first().copied() else {
             return Err(StartError::Rpc("the server listens nowhere".into()));
         };
 
-        let Parts { client, backend, pool, tasks, keystore: _ } = parts;
+        let Parts { client, backend, pool, tasks, keeping, keystore: _ } = parts;
         let info = client.info();
-        let round_millis = config::check_block_time(config.block_time)?;
         let tip = SealedBlock { number: info.best_number, hash: info.best_hash.0 };
-        let (pace, paces) = watch::channel(Pace { block_time: config.block_time, paused: false, change: 0 });
-        let (holds_tx, holds) = watch::channel(0);
-        let (sealed_tx, sealed) = watch::channel(tip);
+        let (sealed, tips) = watch::channel(tip);
         let proposer =
             sc_basic_authorship::ProposerFactory::new(tasks.spawn_handle(), client.clone(), pool.clone(), None, None);
-        let node = Self {
-            server,
-            backend: backend.clone(),
-            address,
-            genesis_hash: info.genesis_hash.0,
-            round_millis,
+        let genesis_hash = info.genesis_hash.0;
+        let node =
+            Self { server, backend: backend.clone(), address, genesis_hash, control, commands, sealed: tips, tasks };
+        let sealer = Sealer {
+            client,
+            backend,
+            pool,
+            proposer,
+            beacon,
+            time: ChainTime { genesis_secs: config.genesis_time_secs, round_millis },
+            keeping,
+            commands: commanded,
             pace,
-            holds,
             sealed,
-            tasks,
+            snapshots: Vec::new(),
         };
-        let time = ChainTime { genesis_secs: config.genesis_time_secs, round_millis };
-        let sealer =
-            Sealer { client, backend, pool, proposer, beacon, time, pace: paces, holds: holds_tx, sealed: sealed_tx };
         node.tasks.spawn_essential_handle().spawn_blocking("sealing", None, sealer.run());
         tracing::info!(url = node.rpc_url(), block = tip.number, "the chain runs");
         Ok(node)
@@ -140,52 +155,17 @@ impl DevNode {
         self.sealed.clone()
     }
 
-    /// Stop sealing blocks; the endpoint still answers. When this returns, no block is being made: chain time stands
-    /// still until [`DevNode::resume`].
-    pub async fn pause(&self) {
-        self.change_pace(|pace| pace.paused = true).await;
-    }
-
-    /// Seal blocks again, the first one after a block time.
-    pub async fn resume(&self) {
-        self.change_pace(|pace| pace.paused = false).await;
-    }
-
-    /// Whether [`DevNode::pause`] is in force.
-    pub fn is_paused(&self) -> bool {
-        self.pace.borrow().paused
-    }
-
-    /// From now on, seal at this pace. What genesis fixed stays: the length of a beacon's round, so that
-    /// several blocks share a round or one brings several, and the constant `Aura.SlotDuration`.
-    pub async fn set_block_time(&self, block_time: Duration) -> Result<(), BlockTimeError> {
-        let millis = config::check_block_time(block_time)?;
-        let round_millis = self.round_millis;
-        if millis / round_millis >= u64::from(pallet_drand::MAX_PULSES_PER_BLOCK) {
-            return Err(BlockTimeError::TooManyRounds { block_time, round_millis });
-        }
-        self.change_pace(|pace| pace.block_time = block_time).await;
-        Ok(())
-    }
-
-    /// Change the pace, and wait until no block made at the old one is under way.
-    async fn change_pace(&self, change: impl FnOnce(&mut Pace)) {
-        let mut number = 0;
-        self.pace.send_modify(|pace| {
-            change(pace);
-            pace.change += 1;
-            number = pace.change;
-        });
-        // An error says that the sealer is gone, and with it every block.
-        self.holds.clone().wait_for(|holds| *holds >= number).await.ok();
+    /// What steers the chain: pace, sealing, advancing, snapshots, dumps.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Stop, and wait until the port and the database are free.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
-        let Self { server, tasks, backend, address, pace, sealed, .. } = self;
+        let Self { server, tasks, backend, address, commands, sealed, .. } = self;
         let stopped = server.handle().clone();
         let registry = tasks.into_task_registry();
-        drop((pace, sealed, server));
+        drop((commands, sealed, server));
         let all_gone = async {
             stopped.stopped().await;
             // Requests in flight and the block being made hold the database a moment longer; and a listener is closed

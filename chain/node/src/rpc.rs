@@ -6,8 +6,9 @@ use std::sync::Arc;
 use sc_rpc_server::{BatchRequestConfig, RpcEndpoint, RpcMethods, Server};
 
 use crate::config::{DEFAULT_PORT, DevNodeConfig, PORTS_TRIED, StartError};
-use crate::methods;
+use crate::control::Control;
 use crate::service::Parts;
+use crate::{dev, methods};
 
 /// Clients at once: every neuron and validator of a localnet holds a few.
 const MAX_CONNECTIONS: u32 = 1_024;
@@ -35,11 +36,11 @@ const WORKER_THREADS: usize = 2;
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// Listen where the configuration says.
-pub(crate) async fn listen(config: &DevNodeConfig, parts: &Parts) -> Result<Server, StartError> {
+pub(crate) async fn listen(config: &DevNodeConfig, parts: &Parts, control: &Control) -> Result<Server, StartError> {
     let first = config.port.unwrap_or(DEFAULT_PORT);
     let last = if config.port.is_some() { first } else { first + PORTS_TRIED };
     for port in first..=last {
-        match listen_on(port, config, parts).await {
+        match listen_on(port, config, parts, control).await {
             Err(StartError::Rpc(error)) if is_taken(&*error) => {}
             other => return other,
         }
@@ -54,7 +55,7 @@ fn is_taken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-async fn listen_on(port: u16, config: &DevNodeConfig, parts: &Parts) -> Result<Server, StartError> {
+async fn listen_on(port: u16, config: &DevNodeConfig, parts: &Parts, control: &Control) -> Result<Server, StartError> {
     // A runtime of its own, so that no request can starve the sealing of blocks.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
@@ -65,7 +66,13 @@ async fn listen_on(port: u16, config: &DevNodeConfig, parts: &Parts) -> Result<S
         .build()
         .map_err(|error| StartError::Rpc(error.into()))?;
     let spawn_handle = Arc::new(sc_rpc_server::RpcSpawnHandle::new(runtime.handle().clone()));
-    let module = match methods::all(parts, config.kept_blocks.is_none(), spawn_handle) {
+    let module = methods::all(parts, config.kept_blocks.is_none(), spawn_handle).and_then(|mut module| {
+        if config.dev_methods {
+            module.merge(dev::methods(control.clone(), config.dumps_dir.clone())?)?;
+        }
+        Ok(module)
+    });
+    let module = match module {
         Ok(module) => module,
         Err(error) => {
             // Dropping a runtime inside another one panics; this does not.

@@ -1,39 +1,29 @@
-//! Seals a block whenever the timer says so, with the time and the pulses that are due.
-//!
-//! Chain time is counted, not read: each block is one block time after its parent. When sealing falls behind, chain time
-//! falls behind the wall clock, and nothing on the chain notices.
+//! Seals blocks, by the timer, on transactions or on demand, and carries out commands between two of them.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
-use codec::Decode;
 use futures::channel::oneshot;
-use narrows_runtime::opaque::Block;
+use futures::future::pending;
+use futures::{FutureExt, Stream, StreamExt};
 use narrows_runtime::{BlockNumber, Hash, Runtime};
-use pallet_drand::{MAX_PULSES_PER_BLOCK, PulseInherent, RoundNumber, round_at};
-use sc_client_api::{HeaderBackend, StorageProvider};
+use pallet_subtensor::defaults::TEMPO_BLOCKS;
+use pallet_subtensor::{NetUid, NetworksAdded, SubnetEpochIndex, Tempo};
+use sc_client_api::{Backend as _, HeaderBackend};
 use sc_consensus::LongestChain;
 use sc_consensus_manual_seal::{SealBlockParams, seal_block};
-use sp_core::storage::StorageKey;
-use sp_inherents::{CreateInherentDataProviders, InherentData, InherentDataProvider, InherentIdentifier};
-use sp_runtime::BoundedVec;
-use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use sc_transaction_pool_api::{ChainEvent, InPoolTransaction, MaintainedTransactionPool, TransactionPool};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::beacon::Beacon;
-use crate::service::{Backend, Client, Pool};
+use crate::control::{Command, ControlError, Pace, Sealing, SnapshotId};
+use crate::due::{ChainTime, Due, ReadError, read};
+use crate::dump::{self, DumpError};
+use crate::service::{Backend, Client, Keeping, Place, Pool};
 
-/// What the timer does; changed through the node's handle while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// Time between blocks, on the wall and on the chain.
-    pub(crate) block_time: Duration,
-    /// Whether no blocks are sealed.
-    pub(crate) paused: bool,
-    /// Counts the changes, so that whoever made one can wait until it holds.
-    pub(crate) change: u64,
-}
+/// Blocks beyond the tempo within which an epoch that is due must have run: as many as other subnets may put it off.
+const EPOCH_GRACE_BLOCKS: u32 = 1_024;
 
 /// The tip of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +34,8 @@ pub struct SealedBlock {
     pub hash: [u8; 32],
 }
 
-/// The chain's times that never change, read from its genesis.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ChainTime {
-    /// When chain time and round 1 begin, Unix seconds.
-    pub(crate) genesis_secs: u32,
-    /// Length of a beacon's round.
-    pub(crate) round_millis: u64,
-}
+/// Transactions as the pool takes them in.
+type Arrivals = Pin<Box<dyn Stream<Item = Hash> + Send>>;
 
 /// Seals blocks.
 pub(crate) struct Sealer {
@@ -61,47 +45,173 @@ pub(crate) struct Sealer {
     pub(crate) proposer: sc_basic_authorship::ProposerFactory<Pool, Client>,
     pub(crate) beacon: Beacon,
     pub(crate) time: ChainTime,
-    pub(crate) pace: watch::Receiver<Pace>,
-    /// The latest change of pace that holds: no block begun before it is still being made.
-    pub(crate) holds: watch::Sender<u64>,
+    pub(crate) keeping: Keeping,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) pace: watch::Sender<Pace>,
     pub(crate) sealed: watch::Sender<SealedBlock>,
+    /// The states that were named, oldest first: a snapshot's id is its place.
+    pub(crate) snapshots: Vec<SealedBlock>,
 }
 
 impl Sealer {
     /// Seal until the node's handle is gone.
     pub(crate) async fn run(mut self) {
-        'pace: loop {
-            let pace = *self.pace.borrow_and_update();
-            self.holds.send_replace(pace.change);
-            if pace.paused {
-                if self.pace.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            let mut timer = interval(pace.block_time);
-            // After a late block the next one comes at its own time, not in a burst.
-            timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            timer.tick().await; // The first tick is immediate; the first block is not.
-            loop {
-                tokio::select! {
-                    changed = self.pace.changed() => match changed {
-                        Ok(()) => continue 'pace,
-                        Err(_) => return,
-                    },
-                    _ = timer.tick() => {
-                        if let Err(error) = self.seal(pace.block_time).await {
-                            // The next tick tries again on the same parent.
-                            tracing::error!(%error, "no block was sealed");
+        let mut pace = *self.pace.borrow();
+        let mut timer = timer(pace);
+        let mut arrivals = self.arrivals(pace);
+        loop {
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => {
+                    let Some(command) = command else { return };
+                    self.carry_out(command).await;
+                    let now = *self.pace.borrow();
+                    if now != pace {
+                        pace = now;
+                        timer = self::timer(pace);
+                        arrivals = self.arrivals(pace);
+                        // What came before somebody listened is ready all the same.
+                        if arrivals.is_some() && self.pool.status().ready > 0 {
+                            self.seal_or_log().await;
                         }
                     }
                 }
+                () = tick(&mut timer) => self.seal_or_log().await,
+                () = arrival(&mut arrivals) => self.seal_or_log().await,
             }
         }
     }
 
-    async fn seal(&mut self, block_time: Duration) -> Result<(), SealError> {
+    /// The transactions that blocks are sealed on, if they are.
+    fn arrivals(&self, pace: Pace) -> Option<Arrivals> {
+        (pace.effective() == Sealing::Instant).then(|| Box::pin(self.pool.import_notification_stream()) as Arrivals)
+    }
+
+    async fn carry_out(&mut self, command: Command) {
+        // Whoever asked may be gone, so a reply that cannot be delivered is dropped.
+        match command {
+            Command::Pause(paused, reply) => {
+                self.pace.send_modify(|pace| pace.paused = paused);
+                drop(reply.send(Ok(())));
+            }
+            Command::BlockTime(block_time, reply) => {
+                self.pace.send_modify(|pace| pace.block_time = block_time);
+                drop(reply.send(Ok(())));
+            }
+            Command::Sealing(sealing, reply) => {
+                self.pace.send_modify(|pace| pace.sealing = sealing);
+                drop(reply.send(Ok(())));
+            }
+            Command::Advance(blocks, reply) => drop(reply.send(self.advance(blocks).await)),
+            Command::AdvanceToEpoch(netuid, reply) => drop(reply.send(self.advance_to_epoch(netuid).await)),
+            Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            Command::Revert(snapshot, reply) => drop(reply.send(self.revert(snapshot).await)),
+            Command::Dump(path, reply) => drop(reply.send(match &self.keeping.place {
+                Place::Memory(memory) => dump::write(memory, &path).map(|()| self.tip()).map_err(Into::into),
+                Place::Disk(dir) => Err(DumpError::OnDisk { dir: dir.clone() }.into()),
+            })),
+        }
+    }
+
+    fn tip(&self) -> SealedBlock {
+        let info = self.client.info();
+        SealedBlock { number: info.best_number, hash: info.best_hash.0 }
+    }
+
+    async fn advance(&mut self, blocks: u32) -> Result<SealedBlock, ControlError> {
+        for _ in 0..blocks {
+            self.seal_for_command().await?;
+        }
+        Ok(self.tip())
+    }
+
+    async fn advance_to_epoch(&mut self, netuid: u16) -> Result<SealedBlock, ControlError> {
+        let id = NetUid(netuid);
+        let exists = self.look("SubtensorModule.NetworksAdded", NetworksAdded::<Runtime>::hashed_key_for(id))?;
+        let tempo = self.look("SubtensorModule.Tempo", Tempo::<Runtime>::hashed_key_for(id))?;
+        let tempo: u16 = tempo.unwrap_or(TEMPO_BLOCKS);
+        if exists != Some(true) || tempo == 0 {
+            return Err(ControlError::NoEpochs { netuid });
+        }
+        let epoch = |sealer: &Self| -> Result<u64, ControlError> {
+            let key = SubnetEpochIndex::<Runtime>::hashed_key_for(id);
+            Ok(sealer.look("SubtensorModule.SubnetEpochIndex", key)?.unwrap_or_default())
+        };
+        let before = epoch(self)?;
+        let blocks = u32::from(tempo) + EPOCH_GRACE_BLOCKS;
+        for _ in 0..blocks {
+            self.seal_for_command().await?;
+            if epoch(self)? != before {
+                return Ok(self.tip());
+            }
+        }
+        Err(ControlError::EpochMissed { netuid, blocks })
+    }
+
+    /// One storage value at the tip.
+    fn look<T: codec::Decode>(&self, item: &'static str, key: Vec<u8>) -> Result<Option<T>, ControlError> {
+        let tip = self.client.info();
+        read(&self.client, tip.best_hash, item, key)
+            .map_err(|error| ControlError::NotSealed { number: tip.best_number + 1, reason: error.to_string() })
+    }
+
+    fn snapshot(&mut self) -> Result<SnapshotId, ControlError> {
+        if self.keeping.drops_states {
+            return Err(ControlError::Pruned);
+        }
+        let id = self.snapshot_count();
+        self.snapshots.push(self.tip());
+        Ok(SnapshotId(id))
+    }
+
+    fn snapshot_count(&self) -> u32 {
+        u32::try_from(self.snapshots.len()).unwrap_or(u32::MAX)
+    }
+
+    async fn revert(&mut self, SnapshotId(id): SnapshotId) -> Result<SealedBlock, ControlError> {
+        let no_snapshot = ControlError::NoSnapshot { id, count: self.snapshot_count() };
+        let place = id as usize;
+        let wanted = *self.snapshots.get(place).ok_or(no_snapshot)?;
+        let blocks = self.tip().number.saturating_sub(wanted.number);
+        let reverted = self.backend.revert(blocks, true);
+        let reached = self.tip();
+        self.sealed.send_replace(reached);
+        if reached != wanted {
+            let reason = reverted.err().map_or_else(|| "older states are gone".into(), |error| error.to_string());
+            return Err(ControlError::NotReverted { reached: reached.number, wanted: wanted.number, reason });
+        }
+        self.snapshots.truncate(place + 1);
+        self.empty_pool().await;
+        // It would look for the way from its last block, which is gone, to the next one, and not see what that includes.
+        let hash = Hash::from(reached.hash);
+        self.pool.maintain(ChainEvent::NewBestBlock { hash, tree_route: None }).await;
+        self.pool.maintain(ChainEvent::Finalized { hash, tree_route: Arc::new([]) }).await;
+        Ok(reached)
+    }
+
+    /// Drop what waits in the pool: it was checked against a state that is gone.
+    async fn empty_pool(&self) {
+        let ready = self.pool.ready().map(|transaction| *transaction.hash());
+        let waiting = self.pool.futures().into_iter().map(|transaction| *transaction.hash());
+        let all = ready.collect::<Vec<_>>().into_iter().chain(waiting).map(|hash| (hash, None)).collect();
+        self.pool.report_invalid(None, all).await;
+    }
+
+    async fn seal_for_command(&mut self) -> Result<(), ControlError> {
+        let number = self.client.info().best_number + 1;
+        self.seal().await.map_err(|error| ControlError::NotSealed { number, reason: error.to_string() })
+    }
+
+    async fn seal_or_log(&mut self) {
+        if let Err(error) = self.seal().await {
+            // The next time tries again on the same parent.
+            tracing::error!(%error, "no block was sealed");
+        }
+    }
+
+    async fn seal(&mut self) -> Result<(), SealError> {
         let parent = self.client.info().best_hash;
+        let block_time = self.pace.borrow().block_time;
         let due = Due::after(&self.client, parent, self.time, block_time, &self.beacon)?;
         let (reply, sealed) = oneshot::channel();
         seal_block(SealBlockParams {
@@ -118,11 +228,39 @@ impl Sealer {
             create_inherent_data_providers: &due,
         })
         .await;
-        let block = sealed.await.map_err(|_| SealError::NoReply)??;
-        let number = self.client.info().best_number;
-        self.sealed.send_replace(SealedBlock { number, hash: block.hash.0 });
+        sealed.await.map_err(|_| SealError::NoReply)??;
+        self.sealed.send_replace(self.tip());
         Ok(())
     }
+}
+
+/// Fires at the interval, if blocks are sealed by it.
+fn timer(pace: Pace) -> Option<Interval> {
+    (pace.effective() == Sealing::Interval).then(|| {
+        let mut timer = interval(pace.block_time);
+        // After a late block the next one comes at its own time, not in a burst.
+        timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // Not at once, but after the first block time.
+        timer.reset();
+        timer
+    })
+}
+
+async fn tick(timer: &mut Option<Interval>) {
+    match timer {
+        Some(timer) => drop(timer.tick().await),
+        None => pending().await,
+    }
+}
+
+/// Waits for a transaction, and takes those that came with it: one block serves them all.
+async fn arrival(arrivals: &mut Option<Arrivals>) {
+    let Some(arrivals) = arrivals else { return pending().await };
+    if arrivals.next().await.is_none() {
+        // The pool is gone; so is the node, soon.
+        return pending().await;
+    }
+    while let Some(Some(_)) = arrivals.next().now_or_never() {}
 }
 
 /// Why a block was not sealed.
@@ -130,122 +268,8 @@ impl Sealer {
 enum SealError {
     #[error(transparent)]
     Seal(#[from] sc_consensus_manual_seal::Error),
-    #[error("the parent's state cannot be read: {0}")]
-    Parent(#[from] sp_blockchain::Error),
-    #[error("the parent's state holds {item} in an unknown form: {source}")]
-    Form { item: &'static str, source: codec::Error },
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("sealing ended without a reply")]
     NoReply,
-}
-
-/// What a block brings with it: its time, and the pulses of the rounds that this time has reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Due {
-    timestamp_millis: u64,
-    pulses: PulseInherent,
-}
-
-impl Due {
-    /// What the child of `parent` brings.
-    fn after(
-        client: &Client,
-        parent: Hash,
-        time: ChainTime,
-        block_time: Duration,
-        beacon: &Beacon,
-    ) -> Result<Self, SealError> {
-        let parent_millis =
-            read::<u64>(client, parent, "Timestamp.Now", pallet_timestamp::Now::<Runtime>::hashed_key().into())?
-                .unwrap_or(0);
-        let last_round = read::<RoundNumber>(
-            client,
-            parent,
-            "Drand.LastStoredRound",
-            pallet_drand::LastStoredRound::<Runtime>::hashed_key().into(),
-        )?
-        .unwrap_or(0);
-        Ok(Self::from_parent(parent_millis, last_round, time, block_time, |round| beacon.pulse(round)))
-    }
-
-    fn from_parent(
-        parent_millis: u64,
-        last_round: RoundNumber,
-        time: ChainTime,
-        block_time: Duration,
-        pulse: impl Fn(RoundNumber) -> pallet_drand::Pulse,
-    ) -> Self {
-        // The genesis state has no timestamp yet.
-        let parent_millis = parent_millis.max(u64::from(time.genesis_secs) * 1_000);
-        let timestamp_millis = parent_millis.saturating_add(block_time.as_millis() as u64);
-        let due = round_at(time.genesis_secs, time.round_millis, timestamp_millis);
-        // The node refuses a pace at which more rounds fall due than fit; were it otherwise, the latest matter.
-        let first = (last_round + 1).max((due + 1).saturating_sub(u64::from(MAX_PULSES_PER_BLOCK)));
-        let pulses = BoundedVec::truncate_from((first..=due).map(pulse).collect());
-        Self { timestamp_millis, pulses }
-    }
-}
-
-/// Read one storage value at `at`.
-fn read<T: Decode>(client: &Client, at: Hash, item: &'static str, key: Vec<u8>) -> Result<Option<T>, SealError> {
-    let Some(data) = client.storage(at, &StorageKey(key))? else { return Ok(None) };
-    T::decode(&mut &data.0[..]).map(Some).map_err(|source| SealError::Form { item, source })
-}
-
-#[async_trait]
-impl CreateInherentDataProviders<Block, ()> for Due {
-    type InherentDataProviders = Self;
-
-    async fn create_inherent_data_providers(
-        &self,
-        _parent: Hash,
-        (): (),
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.clone())
-    }
-}
-
-#[async_trait]
-impl InherentDataProvider for Due {
-    async fn provide_inherent_data(&self, data: &mut InherentData) -> Result<(), sp_inherents::Error> {
-        data.put_data(sp_timestamp::INHERENT_IDENTIFIER, &sp_timestamp::InherentType::new(self.timestamp_millis))?;
-        data.put_data(pallet_drand::INHERENT_IDENTIFIER, &self.pulses)
-    }
-
-    async fn try_handle_error(&self, _: &InherentIdentifier, _: &[u8]) -> Option<Result<(), sp_inherents::Error>> {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use pallet_drand::Pulse;
-
-    const TIME: ChainTime = ChainTime { genesis_secs: 100, round_millis: 250 };
-
-    fn due(parent_millis: u64, last_round: u64, block_millis: u64) -> (u64, Vec<u64>) {
-        let due = Due::from_parent(parent_millis, last_round, TIME, Duration::from_millis(block_millis), |round| {
-            Pulse { round, ..Pulse::default() }
-        });
-        (due.timestamp_millis, due.pulses.iter().map(|pulse| pulse.round).collect())
-    }
-
-    #[test]
-    fn each_block_brings_the_round_of_its_time() {
-        assert_eq!(due(0, 0, 250), (100_250, vec![1, 2]), "the first block also brings the round of genesis");
-        assert_eq!(due(100_250, 2, 250), (100_500, vec![3]));
-    }
-
-    #[test]
-    fn a_changed_pace_shares_or_skips_no_round() {
-        assert_eq!(due(100_250, 2, 100), (100_350, vec![]), "faster: the round is already there");
-        assert_eq!(due(100_250, 2, 1_000), (101_250, vec![3, 4, 5, 6]), "slower: all that fell due");
-    }
-
-    #[test]
-    fn a_block_brings_the_latest_rounds_that_fit() {
-        let (_, rounds) = due(100_250, 2, 250 * 1_000);
-        assert_eq!(rounds.len(), MAX_PULSES_PER_BLOCK as usize);
-        assert_eq!(rounds.last(), Some(&1_002));
-    }
 }

@@ -1,6 +1,7 @@
 //! Puts the parts of a node together: database, client, pool, RPC. No peer-to-peer network: a development chain has one
 //! author, and its clients come over RPC.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use narrows_runtime::RuntimeApi;
@@ -14,7 +15,9 @@ use sc_transaction_pool::{TransactionPoolHandle, TransactionPoolOptions, Transac
 use sp_core::storage::Storage;
 
 use crate::config::{DevNodeConfig, StartError};
+use crate::dump;
 use crate::executor::NativeExecutor;
+use crate::memory::Memory;
 
 /// The client: database and runtime behind one door.
 pub(crate) type Client = sc_service::TFullClient<Block, RuntimeApi, NativeExecutor>;
@@ -39,6 +42,20 @@ pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) keystore: KeystoreContainer,
     pub(crate) tasks: TaskManager,
+    pub(crate) keeping: Keeping,
+}
+
+/// Where a chain is kept, and how much of it.
+pub(crate) struct Keeping {
+    pub(crate) place: Place,
+    /// Whether the states of old blocks are dropped.
+    pub(crate) drops_states: bool,
+}
+
+/// Where a chain is kept.
+pub(crate) enum Place {
+    Memory(Arc<Memory>),
+    Disk(PathBuf),
 }
 
 /// Open the database and build what stands on it.
@@ -47,7 +64,7 @@ pub(crate) fn assemble(
     genesis: Storage,
     runtime: tokio::runtime::Handle,
 ) -> Result<Parts, StartError> {
-    let backend = open(config)?;
+    let (backend, place) = open(config)?;
     let genesis = || {
         GenesisBlockBuilder::new_with_storage(genesis.clone(), true, backend.clone(), NativeExecutor)
             .map_err(|error| StartError::Genesis(error.to_string()))
@@ -90,24 +107,34 @@ pub(crate) fn assemble(
         sc_transaction_pool::notification_future(client.clone(), pool.clone(), false),
     );
     let keystore = KeystoreContainer::new(&KeystoreConfig::InMemory)?;
-    Ok(Parts { client, backend, pool, keystore, tasks })
+    let keeping = Keeping { place, drops_states: config.kept_blocks.is_some() };
+    Ok(Parts { client, backend, pool, keystore, tasks, keeping })
 }
 
 /// Open the chain's database, or make an empty one.
-fn open(config: &DevNodeConfig) -> Result<Arc<Backend>, StartError> {
-    let source = match &config.state_dir {
-        None => DatabaseSource::Custom { db: Arc::new(sp_database::MemDb::new()), require_create_flag: true },
+fn open(config: &DevNodeConfig) -> Result<(Arc<Backend>, Place), StartError> {
+    let (source, place) = match &config.state_dir {
+        None => {
+            let memory = match &config.load {
+                None => Memory::default(),
+                Some(path) => dump::read(path)?,
+            };
+            let memory = Arc::new(memory);
+            // Whether there is nothing in it yet.
+            let require_create_flag = config.load.is_none();
+            (DatabaseSource::Custom { db: memory.clone(), require_create_flag }, Place::Memory(memory))
+        }
         Some(dir) => {
             let path = dir.join("paritydb");
             std::fs::create_dir_all(&path).map_err(|source| StartError::StateDir { dir: dir.clone(), source })?;
-            DatabaseSource::ParityDb { path }
+            (DatabaseSource::ParityDb { path }, Place::Disk(dir.clone()))
         }
     };
     let (state_pruning, blocks_pruning) = match config.kept_blocks {
         None => (PruningMode::ArchiveAll, BlocksPruning::KeepAll),
         Some(blocks) => (PruningMode::blocks_pruning(blocks), BlocksPruning::Some(blocks)),
     };
-    sc_service::new_db_backend(DatabaseSettings {
+    let backend = sc_service::new_db_backend(DatabaseSettings {
         trie_cache_maximum_size: Some(TRIE_CACHE_BYTES),
         state_pruning: Some(state_pruning),
         source,
@@ -115,7 +142,8 @@ fn open(config: &DevNodeConfig) -> Result<Arc<Backend>, StartError> {
         pruning_filters: Vec::new(),
         metrics_registry: None,
     })
-    .map_err(|error| StartError::Database(Box::new(error)))
+    .map_err(|error| StartError::Database(Box::new(error)))?;
+    Ok((backend, place))
 }
 
 /// A database keeps the genesis it was made with, whatever it is opened with: going on from another chain's blocks would
@@ -127,12 +155,13 @@ fn refuse_other_genesis(
 ) -> Result<(), StartError> {
     use sp_blockchain::HeaderBackend;
     let info = backend.blockchain().info();
-    let (Some(dir), true) = (&config.state_dir, info.finalized_state.is_some()) else { return Ok(()) };
+    let kept = config.state_dir.as_ref().or(config.load.as_ref());
+    let (Some(path), true) = (kept, info.finalized_state.is_some()) else { return Ok(()) };
     // The operation is dropped: only the root is wanted, nothing is written.
     let (block, _operation) = builder.build_genesis_block().map_err(sc_service::Error::from)?;
     let made = block.header.hash();
     if made == info.genesis_hash {
         return Ok(());
     }
-    Err(StartError::OtherGenesis { dir: dir.clone(), found: info.genesis_hash, made })
+    Err(StartError::OtherGenesis { path: path.clone(), found: info.genesis_hash, made })
 }

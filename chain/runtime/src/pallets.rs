@@ -177,6 +177,13 @@ impl pallet_sudo::Config for Runtime {
 
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
+    type Beacon = Runtime;
+}
+
+impl pallet_subtensor::BeaconSignatures for Runtime {
+    fn signature(round: u64) -> Option<Vec<u8>> {
+        pallet_drand::Pulses::<Runtime>::get(round).map(|pulse| pulse.signature.into_inner())
+    }
 }
 
 impl pallet_subtensor::admin::Config for Runtime {}

@@ -1,8 +1,9 @@
 //! Steps 8 and 9: bonds, a validator's moving stake in the miners it weighed early and well, and its dividends.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, Fixed64, exp, normalize, proportion_from_u16};
+use crate::fixed::{Fixed, Fixed64, exp, multiply, normalize, proportion_from_u16};
 use crate::input::{EpochInput, LiquidAlpha, ONE_PPM, YumaVersion};
 use crate::sparse::{Entry, Scratch, Sparse, at};
 
@@ -30,7 +31,7 @@ pub(crate) struct Judged<'a> {
 pub(crate) fn update(input: &EpochInput<'_>, judged: &Judged<'_>) -> Bonds {
     let penalized = penalized_weights(judged.weights, judged.clipped, proportion_from_u16(input.params.bonds_penalty));
     match input.params.yuma {
-        YumaVersion::Yuma1 => yuma1(input, judged, penalized),
+        YumaVersion::Yuma1 => yuma1(input, judged, penalized.into_owned()),
         YumaVersion::Yuma3 => yuma3(input, judged, &penalized),
     }
 }
@@ -57,11 +58,9 @@ fn yuma3(input: &EpochInput<'_>, judged: &Judged<'_>, weights: &Sparse) -> Bonds
         Some(liquid) => liquid_moving_average(weights, &old, judged.consensus, &Sigmoid::of(liquid)),
         None => moving_average(weights, &old, constant_rate(input.params.bonds_moving_average_ppm)),
     };
-    let mut shares = bonds.clone();
-    shares.normalize_columns();
-    let mut dividends = shares.weighted_row_sums(judged.incentive);
+    let mut dividends = bonds.weighted_row_sums_of_shares(judged.incentive);
     for (dividend, &stake) in dividends.iter_mut().zip(judged.active_stake) {
-        *dividend = dividend.saturating_mul(stake);
+        *dividend = multiply(*dividend, stake);
     }
     normalize(&mut dividends);
     Bonds { bonds, dividends }
@@ -71,31 +70,31 @@ fn yuma3(input: &EpochInput<'_>, judged: &Judged<'_>, weights: &Sparse) -> Bonds
 ///
 /// At no and at full penalty the chain takes a shortcut that keeps explicit zeros; between them zeros vanish, and rows
 /// come out in the order of uids. Both decide what liquid alpha sees.
-fn penalized_weights(weights: &Sparse, clipped: &Sparse, penalty: Fixed) -> Sparse {
+fn penalized_weights<'a>(weights: &'a Sparse, clipped: &'a Sparse, penalty: Fixed) -> Cow<'a, Sparse> {
     if penalty == Fixed::ZERO {
-        return weights.clone();
+        return Cow::Borrowed(weights);
     }
     if penalty == Fixed::ONE {
-        return clipped.clone();
+        return Cow::Borrowed(clipped);
     }
     let mut penalized = Sparse::with_capacity(weights.size(), weights.len());
     let mut clipped_row = Scratch::new(weights.size());
-    let mut row = Vec::new();
+    let mut row = Vec::with_capacity(weights.size());
     for (full, cut) in weights.rows().zip(clipped.rows()) {
-        cut.iter().for_each(|entry| clipped_row.add(entry.column, entry.value));
+        cut.iter().for_each(|entry| clipped_row.add(entry.column(), entry.value()));
         row.clear();
         row.extend(full.iter().map(|entry| {
-            let change = clipped_row.get(entry.column).saturating_sub(entry.value);
-            Entry { value: entry.value.saturating_add(penalty.saturating_mul(change)), ..*entry }
+            let change = clipped_row.get(entry.column()).saturating_sub(entry.value());
+            Entry::new(entry.column(), entry.value().saturating_add(multiply(penalty, change)))
         }));
-        row.sort_unstable_by_key(|entry| entry.column);
+        row.sort_unstable_by_key(|entry| entry.column());
         row.iter()
-            .filter(|entry| entry.value > Fixed::ZERO)
-            .for_each(|entry| penalized.push(entry.column, entry.value));
+            .filter(|entry| entry.value() > Fixed::ZERO)
+            .for_each(|entry| penalized.push(entry.column(), entry.value()));
         penalized.end_row();
         clipped_row.clear();
     }
-    penalized
+    Cow::Owned(penalized)
 }
 
 /// B: stored bonds, without those in uids that have been registered anew since the last epoch (step 9).
@@ -106,8 +105,8 @@ fn surviving_bonds(input: &EpochInput<'_>, convert: impl Fn(u16) -> Fixed) -> Sp
         block => block.saturating_add(1),
     };
     let keep =
-        |_, target| input.block_at_registration.get(usize::from(target)).is_some_and(|&registered| registered < since);
-    Sparse::from_stored(input.bonds, keep, convert)
+        |target| input.block_at_registration.get(usize::from(target)).is_some_and(|&registered| registered < since);
+    Sparse::from_stored(input.bonds, |_| keep, convert)
 }
 
 /// The rate of the moving average when it is the same for all: one minus `BondsMovingAverage`.
@@ -118,22 +117,53 @@ fn constant_rate(bonds_moving_average_ppm: u64) -> Fixed {
     Fixed::ONE.saturating_sub(Fixed::saturating_from_num(kept))
 }
 
-/// `rate * new + (1 - rate) * old`, entries of either; what is not positive is dropped.
+/// `rate * new + (1 - rate) * old`, entries of either in the order of uids; what is not positive is dropped.
 fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
     let kept = Fixed::ONE.saturating_sub(rate);
-    let mut average = Sparse::with_capacity(new.size(), new.len().max(old.len()));
+    let mut average = Sparse::with_capacity(new.size(), new.len_merged(old));
     let mut merged = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
-        new_row.iter().for_each(|entry| merged.add(entry.column, rate.saturating_mul(entry.value)));
-        old_row.iter().for_each(|entry| merged.add(entry.column, kept.saturating_mul(entry.value)));
-        merged.take_ascending(|column, value| {
+        let mut push = |column, value| {
             if value > Fixed::ZERO {
                 average.push(column, value);
             }
-        });
+        };
+        if is_ascending(new_row) && is_ascending(old_row) {
+            merge(new_row, old_row, |column, new, old| {
+                push(column, multiply(rate, new).saturating_add(multiply(kept, old)));
+            });
+        } else {
+            new_row.iter().for_each(|entry| merged.add(entry.column(), multiply(rate, entry.value())));
+            old_row.iter().for_each(|entry| merged.add(entry.column(), multiply(kept, entry.value())));
+            merged.take_ascending(push);
+        }
         average.end_row();
     }
     average
+}
+
+fn is_ascending(row: &[Entry]) -> bool {
+    row.is_sorted_by(|one, next| one.column() < next.column())
+}
+
+/// Hands out the columns of two ascending rows in order, with what each row has there, or zero.
+fn merge(new: &[Entry], mut old: &[Entry], mut emit: impl FnMut(u16, Fixed, Fixed)) {
+    for entry in new {
+        while let [first, rest @ ..] = old
+            && first.column() < entry.column()
+        {
+            emit(first.column(), Fixed::ZERO, first.value());
+            old = rest;
+        }
+        match old {
+            [first, rest @ ..] if first.column() == entry.column() => {
+                emit(entry.column(), entry.value(), first.value());
+                old = rest;
+            }
+            _ => emit(entry.column(), entry.value(), Fixed::ZERO),
+        }
+    }
+    old.iter().for_each(|entry| emit(entry.column(), Fixed::ZERO, entry.value()));
 }
 
 /// The moving average with a rate of its own for each entry, at most one.
@@ -149,18 +179,18 @@ fn liquid_moving_average(new: &Sparse, old: &Sparse, consensus: &[Fixed], sigmoi
     let mut old_seen = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
         for (entry, is_seen) in seen_by_cursor(old_row) {
-            old_values.add(entry.column, entry.value);
-            old_seen.add(entry.column, if is_seen { entry.value } else { Fixed::ZERO });
+            old_values.add(entry.column(), entry.value());
+            old_seen.add(entry.column(), if is_seen { entry.value() } else { Fixed::ZERO });
         }
         for (entry, is_seen) in seen_by_cursor(new_row) {
-            let weight = if is_seen { entry.value } else { Fixed::ZERO };
-            let consensus = at(consensus, usize::from(entry.column));
-            let rate = sigmoid.rate(consensus, weight, old_seen.get(entry.column));
-            let decayed = Fixed::ONE.saturating_sub(rate).saturating_mul(old_values.get(entry.column));
-            let gained = rate.saturating_mul(entry.value);
+            let weight = if is_seen { entry.value() } else { Fixed::ZERO };
+            let consensus = at(consensus, usize::from(entry.column()));
+            let rate = sigmoid.rate(consensus, weight, old_seen.get(entry.column()));
+            let decayed = multiply(Fixed::ONE.saturating_sub(rate), old_values.get(entry.column()));
+            let gained = multiply(rate, entry.value());
             let value = decayed.saturating_add(gained).min(Fixed::ONE);
             if value > Fixed::ZERO {
-                average.push(entry.column, value);
+                average.push(entry.column(), value);
             }
         }
         average.end_row();
@@ -173,8 +203,8 @@ fn liquid_moving_average(new: &Sparse, old: &Sparse, consensus: &[Fixed], sigmoi
 /// Pairs each entry with whether a cursor that seeks the columns in ascending order meets it: no higher one is before.
 fn seen_by_cursor(row: &[Entry]) -> impl Iterator<Item = (Entry, bool)> {
     row.iter().scan(None, |highest, &entry| {
-        let is_seen = *highest < Some(entry.column);
-        *highest = (*highest).max(Some(entry.column));
+        let is_seen = *highest < Some(entry.column());
+        *highest = (*highest).max(Some(entry.column()));
         Some((entry, is_seen))
     })
 }
@@ -201,9 +231,9 @@ impl Sigmoid {
     fn rate(&self, consensus: Fixed, weight: Fixed, bond: Fixed) -> Fixed {
         let distance = if weight >= bond { weight.saturating_sub(consensus) } else { bond.saturating_sub(weight) };
         let distance = distance.min(Fixed::ONE).max(Fixed::ZERO);
-        let exponent = self.slope.saturating_mul(distance.saturating_sub(Fixed::lit("0.5")));
+        let exponent = multiply(self.slope, distance.saturating_sub(Fixed::lit("0.5")));
         let sigmoid = Fixed::ONE.saturating_div(Fixed::ONE.saturating_add(exp(exponent)));
-        let rate = self.low.saturating_add(sigmoid.saturating_mul(self.high.saturating_sub(self.low)));
+        let rate = self.low.saturating_add(multiply(sigmoid, self.high.saturating_sub(self.low)));
         // Not `clamp`, which panics if a subnet's bounds are the wrong way round; the lower bound wins then.
         rate.min(self.high).max(self.low)
     }
@@ -223,17 +253,17 @@ mod tests {
     }
 
     fn columns(matrix: &Sparse) -> Vec<Vec<u16>> {
-        matrix.rows().map(|row| row.iter().map(|entry| entry.column).collect()).collect()
+        matrix.rows().map(|row| row.iter().map(|entry| entry.column()).collect()).collect()
     }
 
     #[test]
     fn the_penalty_interpolates_and_its_ends_keep_zeros() {
         let weights = matrix(&[alloc::vec![(2, 0.5), (0, 0.0), (1, 0.5)], alloc::vec![], alloc::vec![]]);
         let clipped = matrix(&[alloc::vec![(2, 0.25), (0, 0.0)], alloc::vec![], alloc::vec![]]);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::ZERO), weights);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::ONE), clipped);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::ZERO), weights);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::ONE), clipped);
         let half = matrix(&[alloc::vec![(1, 0.25), (2, 0.375)], alloc::vec![], alloc::vec![]]);
-        assert_eq!(penalized_weights(&weights, &clipped, Fixed::from_num(0.5)), half);
+        assert_eq!(*penalized_weights(&weights, &clipped, Fixed::from_num(0.5)), half);
     }
 
     #[test]
@@ -254,7 +284,7 @@ mod tests {
     fn a_cursor_misses_what_stands_behind_a_higher_uid() {
         let row = matrix(&[alloc::vec![(1, 1.0), (5, 1.0), (3, 1.0), (6, 1.0)]]);
         let seen: Vec<(u16, bool)> =
-            row.rows().flat_map(seen_by_cursor).map(|(entry, is_seen)| (entry.column, is_seen)).collect();
+            row.rows().flat_map(seen_by_cursor).map(|(entry, is_seen)| (entry.column(), is_seen)).collect();
         assert_eq!(seen, [(1, true), (5, true), (3, false), (6, true)]);
     }
 
@@ -268,7 +298,7 @@ mod tests {
         let ascending = average(alloc::vec![(1, 1.0), (2, 1.0)]);
         let descending = average(alloc::vec![(2, 1.0), (1, 1.0)]);
         let value_of_1 =
-            |matrix: &Sparse| matrix.rows().flatten().find(|entry| entry.column == 1).map(|entry| entry.value);
+            |matrix: &Sparse| matrix.rows().flatten().find(|entry| entry.column() == 1).map(|entry| entry.value());
         assert!(value_of_1(&ascending) > value_of_1(&descending), "seen, its distance is one; not seen, it is zero");
     }
 

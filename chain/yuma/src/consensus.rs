@@ -3,36 +3,57 @@
 use alloc::vec::Vec;
 
 use crate::fixed::{Fixed, normalize, sum};
-use crate::sparse::{Sparse, at};
+use crate::sparse::{Entry, Sparse, at};
 
 /// The smallest score for which more than `minority` of the stake scores no higher; the largest score if there is none.
 ///
 /// Source: step 6 of Bittensor's Yuma consensus, which finds it by a pivot search. Sums of stake are exact, so the
-/// result does not depend on how it is found: here by sorting, in `O(n log n)`. Zero if there are no scores; surplus
-/// elements of the longer slice are ignored. Scores of zero stake are candidates too: drop them before, as the epoch
-/// does, if they should not be.
+/// result does not depend on how it is found: here by halving, in linear time. Zero if there are no scores; surplus
+/// elements of the longer slice are ignored. Stake must not be negative. Scores of zero stake are candidates too: drop
+/// them before, as the epoch does, if they should not be.
 pub fn weighted_median(stake: &[Fixed], score: &[Fixed], minority: Fixed) -> Fixed {
-    let mut scored: Vec<Scored> = score.iter().zip(stake).map(|(&score, &stake)| Scored { score, stake }).collect();
-    median_above(&mut scored, Fixed::ZERO, minority)
+    let mut scored: Vec<(Fixed, Fixed)> = score.iter().copied().zip(stake.iter().copied()).collect();
+    let median = median_above(&mut scored, |(score, _)| score, |(_, stake)| stake, Fixed::ZERO, minority);
+    median.map_or(Fixed::ZERO, |(score, _)| score)
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Scored {
-    score: Fixed,
-    stake: Fixed,
-}
-
-/// The median, where `below` stake is already known to score lower than all of `scored`.
-fn median_above(scored: &mut [Scored], below: Fixed, minority: Fixed) -> Fixed {
-    scored.sort_unstable();
-    let mut no_higher = below;
-    for &Scored { score, stake } in scored.iter() {
-        no_higher = no_higher.saturating_add(stake);
-        if no_higher > minority {
-            return score;
+/// The one of `open` with the median score, where `below` stake is already known to score lower than all of them.
+fn median_above<T: Copy, S: Ord>(
+    mut open: &mut [T],
+    score: impl Fn(T) -> S,
+    stake: impl Fn(T) -> Fixed,
+    mut below: Fixed,
+    minority: Fixed,
+) -> Option<T> {
+    /// So few are sorted faster than they are parted.
+    const FEW: usize = 16;
+    // The highest of those below: the answer if nobody is left.
+    let mut highest = None;
+    while open.len() > FEW {
+        // Parts the open ones around the one in the middle of their order, in linear time whatever the scores.
+        let middle = open.len() / 2;
+        let (lower, &mut pivot, upper) = open.select_nth_unstable_by_key(middle, |one| score(*one));
+        let below_pivot = below.saturating_add(sum(lower.iter().map(|one| stake(*one))));
+        if below_pivot > minority {
+            open = lower;
+            continue;
+        }
+        below = below_pivot.saturating_add(stake(pivot));
+        if below > minority {
+            return Some(pivot);
+        }
+        highest = Some(pivot);
+        open = upper;
+    }
+    open.sort_unstable_by_key(|one| score(*one));
+    for one in open.iter().copied() {
+        below = below.saturating_add(stake(one));
+        highest = Some(one);
+        if below > minority {
+            break;
         }
     }
-    scored.last().map_or(Fixed::ZERO, |highest| highest.score)
+    highest
 }
 
 /// C: for each neuron the stake-weighted median of the weights on it, over validators with active stake (step 6).
@@ -45,28 +66,34 @@ pub(crate) fn consensus(active_stake: &[Fixed], weights: &Sparse, kappa: Fixed) 
     let validators = stake.iter().filter(|&&stake| stake > Fixed::ZERO).count();
     let total = sum(stake.iter().copied());
     let minority = total.saturating_sub(kappa);
-    Columns::of(weights, &stake).map_each(|entries| {
+    Columns::of(weights, &stake).map_each(|votes| {
+        let stake_of = |vote: Entry| at(&stake, usize::from(vote.column()));
         // Exact, as all terms are multiples of 2^-32 and none overflows.
-        let silent = total.saturating_sub(sum(entries.iter().map(|entry| entry.stake)));
-        let somebody_is_silent = entries.len() < validators;
-        if somebody_is_silent && silent > minority { Fixed::ZERO } else { median_above(entries, silent, minority) }
+        let silent = total.saturating_sub(sum(votes.iter().map(|vote| stake_of(*vote))));
+        let somebody_is_silent = votes.len() < validators;
+        if somebody_is_silent && silent > minority {
+            return Fixed::ZERO;
+        }
+        median_above(votes, |vote| vote, stake_of, silent, minority).map_or(Fixed::ZERO, Entry::value)
     })
 }
 
-/// The entries of a matrix by column, of rows with stake only.
+/// The entries of a matrix by column, of rows with stake only: the transpose, where an entry's "column" is its row.
 struct Columns {
-    entries: Vec<Scored>,
+    votes: Vec<Entry>,
     column_ends: Vec<usize>,
 }
 
 impl Columns {
     /// Sorts the entries by column: count, then place. Linear in entries plus columns.
     fn of(matrix: &Sparse, stake: &[Fixed]) -> Self {
-        let staked_rows = || matrix.rows().zip(stake).filter(|(_, stake)| **stake > Fixed::ZERO);
+        let staked_rows = || {
+            (0..=u16::MAX).zip(matrix.rows()).zip(stake).filter(|(_, stake)| **stake > Fixed::ZERO).map(|(row, _)| row)
+        };
         let mut next_of_column = alloc::vec![0_usize; matrix.size()];
-        for (row, _) in staked_rows() {
+        for (_, row) in staked_rows() {
             for entry in row {
-                if let Some(count) = next_of_column.get_mut(usize::from(entry.column)) {
+                if let Some(count) = next_of_column.get_mut(usize::from(entry.column())) {
                     *count += 1;
                 }
             }
@@ -75,25 +102,25 @@ impl Columns {
         for next in &mut next_of_column {
             start += core::mem::replace(next, start);
         }
-        let mut entries = alloc::vec![Scored::default(); start];
-        for (row, &stake) in staked_rows() {
+        let mut votes = alloc::vec![Entry::default(); start];
+        for (uid, row) in staked_rows() {
             for entry in row {
-                let Some(next) = next_of_column.get_mut(usize::from(entry.column)) else { continue };
-                if let Some(place) = entries.get_mut(*next) {
-                    *place = Scored { score: entry.value, stake };
+                let Some(next) = next_of_column.get_mut(usize::from(entry.column())) else { continue };
+                if let Some(place) = votes.get_mut(*next) {
+                    *place = Entry::new(uid, entry.value());
                 }
                 *next += 1;
             }
         }
         // Each column has been filled up to where the next starts.
-        Self { entries, column_ends: next_of_column }
+        Self { votes, column_ends: next_of_column }
     }
 
-    fn map_each(mut self, mut f: impl FnMut(&mut [Scored]) -> Fixed) -> Vec<Fixed> {
+    fn map_each(mut self, mut f: impl FnMut(&mut [Entry]) -> Fixed) -> Vec<Fixed> {
         let mut start = 0;
         let mut results = Vec::with_capacity(self.column_ends.len());
         for &end in &self.column_ends {
-            results.push(f(self.entries.get_mut(start..end).unwrap_or_default()));
+            results.push(f(self.votes.get_mut(start..end).unwrap_or_default()));
             start = end;
         }
         results
@@ -105,11 +132,11 @@ pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed]) -> Sparse {
     let mut clipped = Sparse::with_capacity(weights.size(), weights.len());
     for row in weights.rows() {
         for entry in row {
-            let limit = at(consensus, usize::from(entry.column));
-            if entry.value <= limit {
-                clipped.push(entry.column, entry.value);
+            let limit = at(consensus, usize::from(entry.column()));
+            if entry.value() <= limit {
+                clipped.push(entry.column(), entry.value());
             } else if limit > Fixed::ZERO {
-                clipped.push(entry.column, limit);
+                clipped.push(entry.column(), limit);
             }
         }
         clipped.end_row();
@@ -129,7 +156,7 @@ mod tests {
     #[test]
     fn a_majority_sets_consensus() {
         let rows = [alloc::vec![(2, 2), (1, 2)], alloc::vec![(2, 4)], alloc::vec![]];
-        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
         let half = Fixed::from_num(0.5);
         assert_eq!(consensus(&fixed(&[0.75, 0.25, 0.0]), &weights, half), fixed(&[0.0, 2.0, 2.0]));
         assert_eq!(consensus(&fixed(&[0.25, 0.75, 0.0]), &weights, half), fixed(&[0.0, 0.0, 4.0]));
@@ -141,7 +168,7 @@ mod tests {
         // 0.75 and 0.25 that have lost four last bits together: normalized, they get back two and one of them.
         let active = [Fixed::from_bits((3 << 30) - 4), Fixed::from_bits(1 << 30)];
         let rows = [alloc::vec![], alloc::vec![(0, 7)]];
-        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
         let kappa_above_quarter = |last_bits: i64| Fixed::from_bits((1 << 30) + last_bits);
         assert_eq!(consensus(&active, &weights, kappa_above_quarter(1)), fixed(&[7.0, 0.0]));
         assert_eq!(consensus(&active, &weights, kappa_above_quarter(2)), fixed(&[0.0, 0.0]));
@@ -150,9 +177,10 @@ mod tests {
     #[test]
     fn clipping_drops_what_has_no_consensus_but_keeps_explicit_zeros() {
         let rows = [alloc::vec![(0, 0), (1, 5), (2, 5)], alloc::vec![], alloc::vec![]];
-        let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
         let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]));
-        let row: Vec<_> = clipped.rows().flatten().map(|entry| (entry.column, entry.value.to_num::<u16>())).collect();
+        let row: Vec<_> =
+            clipped.rows().flatten().map(|entry| (entry.column(), entry.value().to_num::<u16>())).collect();
         assert_eq!(row, [(0, 0), (2, 3)]);
     }
 
@@ -173,7 +201,7 @@ mod tests {
                 .chunks(n)
                 .map(|row| (0..).zip(row).filter_map(|(column, cell)| cell.map(|value| (column, value))).collect())
                 .collect();
-            let weights = Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored));
+            let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
             let kappa = crate::proportion_from_u16(kappa);
             let got = consensus(&active, &weights, kappa);
 

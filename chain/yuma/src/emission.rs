@@ -32,7 +32,8 @@ pub(crate) fn split(
     let total = sum(combined.iter().copied());
     if total == Fixed::ZERO {
         let nobody_is_active = active_stake.iter().all(|&share| share == Fixed::ZERO);
-        validator = if nobody_is_active { stake } else { active_stake }.to_vec();
+        validator.clear();
+        validator.extend_from_slice(if nobody_is_active { stake } else { active_stake });
         combined.clone_from(&validator);
     } else {
         normalize_by(&mut server, total);

@@ -82,7 +82,7 @@ pub fn epoch(input: &EpochInput<'_>) -> Result<EpochOutput, EpochError> {
         .zip(&run.next_permits)
         .map(|(row, &permit)| {
             let kept = if permit { row } else { &[] };
-            kept.iter().map(|entry| (entry.column, proportion_to_u16(entry.value))).collect()
+            kept.iter().map(|entry| (entry.column(), proportion_to_u16(entry.value()))).collect()
         })
         .collect();
     Ok(EpochOutput {
@@ -109,7 +109,7 @@ pub fn epoch_terms(input: &EpochInput<'_>) -> Result<EpochTerms, EpochError> {
     input.validate()?;
     let run = run(input);
     let pairs = |matrix: &Sparse| {
-        matrix.rows().map(|row| row.iter().map(|entry| (entry.column, entry.value)).collect()).collect()
+        matrix.rows().map(|row| row.iter().map(|entry| (entry.column(), entry.value())).collect()).collect()
     };
     Ok(EpochTerms {
         weights: pairs(&run.weights),

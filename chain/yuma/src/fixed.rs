@@ -14,9 +14,61 @@ pub type Fixed64 = I64F64;
 /// `u16::MAX`, by which stored proportions are scaled.
 pub(crate) const U16_MAX: Fixed = Fixed::lit("65535");
 
+/// `x * y`, rounded down and saturating: as `saturating_mul`, but in the few instructions that it takes. An epoch does
+/// little else.
+#[inline]
+pub(crate) fn multiply(x: Fixed, y: Fixed) -> Fixed {
+    let product = (i128::from(x.to_bits()) * i128::from(y.to_bits())) >> Fixed::FRAC_NBITS;
+    i64::try_from(product).map_or(if product < 0 { Fixed::MIN } else { Fixed::MAX }, Fixed::from_bits)
+}
+
 /// `x / divisor`, truncated, and zero where it is not defined: a share of nothing is nothing.
 pub(crate) fn divide(x: Fixed, divisor: Fixed) -> Fixed {
     x.checked_div(divisor).unwrap_or(Fixed::ZERO)
+}
+
+/// A divisor of many. Divides as [`divide`] does, to the bit, but most dividends several times as fast: those that are
+/// small enough to leave room for the fractional bits (shares of a whole, say) by a multiplication with the reciprocal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divisor {
+    divisor: Fixed,
+    /// The divisor's bits without trailing zeros, of which there are `FRACTION_BITS - shift`: no more than there are
+    /// fractional bits by which a dividend must be shifted. Zero if the divisor is not positive.
+    reduced: u64,
+    /// `floor((2^64 - 1) / reduced)`.
+    reciprocal: u64,
+    /// By how many bits a dividend must be shifted still.
+    shift: u32,
+}
+
+impl Divisor {
+    const FRACTION_BITS: u32 = 32;
+
+    pub(crate) fn new(divisor: Fixed) -> Self {
+        let bits = u64::try_from(divisor.to_bits()).unwrap_or(0);
+        let trailing = bits.trailing_zeros().min(Self::FRACTION_BITS);
+        let reduced = bits >> trailing;
+        let reciprocal = u64::MAX.checked_div(reduced).unwrap_or(0);
+        Self { divisor, reduced, reciprocal, shift: Self::FRACTION_BITS - trailing }
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        self.divisor == Fixed::ZERO
+    }
+
+    /// `x / self`, truncated, and zero where it is not defined.
+    pub(crate) fn divide(&self, x: Fixed) -> Fixed {
+        // A negative one has no leading zeros.
+        let bits = x.to_bits().cast_unsigned();
+        if self.reduced == 0 || bits.leading_zeros() <= self.shift {
+            return divide(x, self.divisor);
+        }
+        // Below 2^63, so that the estimate, which is never too large, is too small by less than one.
+        let dividend = bits << self.shift;
+        let estimate = ((u128::from(dividend) * u128::from(self.reciprocal)) >> 64) as u64;
+        let rest = dividend - estimate * self.reduced;
+        Fixed::from_bits((estimate + u64::from(rest >= self.reduced)).cast_signed())
+    }
 }
 
 /// Sum that saturates. Addition is exact below that, so the order of the terms never matters.
@@ -33,18 +85,20 @@ pub(crate) fn normalize(values: &mut [Fixed]) {
 /// Divides a vector by `total`; leaves it alone if that is zero.
 pub(crate) fn normalize_by(values: &mut [Fixed], total: Fixed) {
     if total != Fixed::ZERO {
-        values.iter_mut().for_each(|value| *value = divide(*value, total));
+        let total = Divisor::new(total);
+        values.iter_mut().for_each(|value| *value = total.divide(*value));
     }
 }
 
 /// The proportion that a stored `u16` stands for, in `0..=1`.
 pub fn proportion_from_u16(stored: u16) -> Fixed {
-    divide(Fixed::from_num(stored), U16_MAX)
+    // An exact quotient of integers, truncated, is the quotient of the numbers with so many fractional bits.
+    Fixed::from_bits((i64::from(stored) << 32) / i64::from(u16::MAX))
 }
 
 /// A proportion as the chain stores it: `floor(x * 65535)`, saturating.
 pub fn proportion_to_u16(proportion: Fixed) -> u16 {
-    proportion.saturating_mul(U16_MAX).saturating_to_num()
+    multiply(proportion.clamp(Fixed::ZERO, Fixed::ONE), U16_MAX).saturating_to_num()
 }
 
 /// The exponential, with its argument clamped to `-20..=20` so that it fits.
@@ -62,7 +116,7 @@ pub(crate) fn exp(x: Fixed) -> Fixed {
     let mut total = magnitude.saturating_add(Fixed::ONE);
     let mut term = magnitude;
     for order in 2..TERMS {
-        term = divide(term.saturating_mul(magnitude), Fixed::saturating_from_num(order));
+        term = divide(multiply(term, magnitude), Fixed::saturating_from_num(order));
         total = total.saturating_add(term);
     }
     if x < Fixed::ZERO { divide(Fixed::ONE, total) } else { total }
@@ -70,16 +124,51 @@ pub(crate) fn exp(x: Fixed) -> Fixed {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn products_round_down_and_quotients_round_to_zero() {
         let ulp = Fixed::DELTA;
         let half = Fixed::from_num(0.5);
-        assert_eq!(ulp.saturating_mul(half), Fixed::ZERO);
-        assert_eq!((-ulp).saturating_mul(half), -ulp, "a negative product is floored, as on the chain");
+        assert_eq!(multiply(ulp, half), Fixed::ZERO);
+        assert_eq!(multiply(-ulp, half), -ulp, "a negative product is floored, as on the chain");
         assert_eq!(divide(Fixed::ONE, Fixed::from_num(3)).to_bits(), 0x5555_5555);
         assert_eq!(divide(-Fixed::ONE, Fixed::from_num(3)).to_bits(), -0x5555_5555, "a quotient is truncated");
+    }
+
+    #[test]
+    fn products_and_quotients_of_the_extremes_are_the_plain_ones() {
+        let bits = [0, 1, 2, 3, 5, 0xFFFF, 0x1_0000, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, u32::MAX.into()];
+        let bits: Vec<i64> = bits
+            .into_iter()
+            .flat_map(|bits: i64| [bits, bits << 16, bits << 31])
+            .chain([1 << 32, (1 << 32) + 1, 65_535 << 32, i64::MAX - 1, i64::MAX])
+            .flat_map(|bits| [bits, -bits])
+            .chain([i64::MIN])
+            .collect();
+        for &x in &bits {
+            for &divisor in &bits {
+                let (x, divisor) = (Fixed::from_bits(x), Fixed::from_bits(divisor));
+                assert_eq!(Divisor::new(divisor).divide(x), divide(x, divisor), "{x} / {divisor}");
+                assert_eq!(multiply(x, divisor), x.saturating_mul(divisor), "{x} * {divisor}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Numbers of every size, by shifting any.
+        #[test]
+        fn products_and_quotients_are_the_plain_ones(x in any::<i64>(), divisor in any::<i64>(), by in (0_u32..64, 0_u32..64)) {
+            let (x, divisor) = (Fixed::from_bits(x >> by.0), Fixed::from_bits(divisor >> by.1));
+            prop_assert_eq!(multiply(x, divisor), x.saturating_mul(divisor));
+            prop_assert_eq!(Divisor::new(divisor).divide(x), divide(x, divisor));
+            let of_integers = (x.floor(), divisor.floor());
+            prop_assert_eq!(Divisor::new(of_integers.1).divide(of_integers.0), divide(of_integers.0, of_integers.1));
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! One pure function, [`epoch`], from what the chain stored ([`EpochInput`]) to what the chain stores next
 //! ([`EpochOutput`]). It knows no pallet, no clock and no storage. Every number is fixed point and every operation
 //! saturates or truncates by rule, so that all nodes get the same bits; the formulas, their order and their rounding are
-//! those of Bittensor's chain (subtensor, spec 425), and `tests/vectors` holds that to the last bit.
+//! those of Bittensor's chain (subtensor, spec 425), and `tests/vectors` holds that to the last bit. The crate needs no
+//! standard library (`tests/no_std`), and how often it allocates does not depend on what validators stored, but for the
+//! rows of bonds that it returns (`tests/allocation`).
 //!
 //! The way through an epoch, in the order of the code:
 //!
@@ -43,9 +45,12 @@
 //! assert_eq!(output.validator_emission, [500_000, 0]);
 //! # Ok::<(), yuma::EpochError>(())
 //! ```
-#![cfg_attr(not(feature = "std"), no_std)]
+#![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
 
 mod bonds;
 mod consensus;

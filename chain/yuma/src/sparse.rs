@@ -2,15 +2,36 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, divide, sum};
+use crate::fixed::{Divisor, Fixed, multiply, sum};
 
-/// One stored value of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The target's uid.
-    pub(crate) column: u16,
-    /// An entry may be zero: what is stored explicitly is not the same as what is absent (liquid alpha can tell).
-    pub(crate) value: Fixed,
+/// One stored value of a row, and its column (the target's uid), in one word: few bytes to move, and words are in the
+/// order of values.
+///
+/// An entry may be zero: what is stored explicitly is not the same as what is absent (liquid alpha can tell).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    const COLUMN_BITS: u32 = 16;
+    /// What is left for the value: all that an epoch's matrices hold, shares of one and stored `u16`, is below 2^16.
+    const MAX_VALUE: Fixed = Fixed::from_bits((1 << (64 - Self::COLUMN_BITS)) - 1);
+
+    pub(crate) fn new(column: u16, value: Fixed) -> Self {
+        let value = value.clamp(Fixed::ZERO, Self::MAX_VALUE).to_bits().cast_unsigned();
+        Self((value << Self::COLUMN_BITS) | u64::from(column))
+    }
+
+    pub(crate) fn column(self) -> u16 {
+        self.0 as u16
+    }
+
+    pub(crate) fn value(self) -> Fixed {
+        Fixed::from_bits((self.0 >> Self::COLUMN_BITS).cast_signed())
+    }
+
+    fn set_value(&mut self, value: Fixed) {
+        *self = Self::new(self.column(), value);
+    }
 }
 
 /// Square sparse matrix, one row and one column per uid. A column occurs at most once in a row; entries of a row keep
@@ -30,7 +51,7 @@ impl Sparse {
 
     /// Adds an entry to the row that is being built.
     pub(crate) fn push(&mut self, column: u16, value: Fixed) {
-        self.entries.push(Entry { column, value });
+        self.entries.push(Entry::new(column, value));
     }
 
     /// Ends the row that is being built.
@@ -38,17 +59,17 @@ impl Sparse {
         self.row_ends.push(self.entries.len());
     }
 
-    /// Reads stored rows: keeps the entries for which `keep(row, column)`, with their value converted.
-    pub(crate) fn from_stored(
+    /// Reads stored rows: keeps the entries that `keep_in(row)` keeps by column, with their value converted.
+    pub(crate) fn from_stored<Keep: Fn(u16) -> bool>(
         rows: &[crate::input::Row],
-        mut keep: impl FnMut(usize, u16) -> bool,
+        keep_in: impl Fn(u16) -> Keep,
         convert: impl Fn(u16) -> Fixed,
     ) -> Self {
         let mut matrix = Self::with_capacity(rows.len(), rows.iter().map(Vec::len).sum());
-        for (uid, row) in rows.iter().enumerate() {
-            for &(column, stored) in row.iter().filter(|&&(column, _)| keep(uid, column)) {
-                matrix.push(column, convert(stored));
-            }
+        for (uid, row) in (0..=u16::MAX).zip(rows) {
+            let keep = keep_in(uid);
+            let kept = row.iter().filter(|&&(column, _)| keep(column));
+            matrix.entries.extend(kept.map(|&(column, stored)| Entry::new(column, convert(stored))));
             matrix.end_row();
         }
         matrix
@@ -70,12 +91,17 @@ impl Sparse {
         starts.zip(&self.row_ends).map(|(start, &end)| self.entries.get(start..end).unwrap_or_default())
     }
 
+    /// The most entries that a merger of this matrix's rows with another's can have.
+    pub(crate) fn len_merged(&self, other: &Self) -> usize {
+        self.rows().zip(other.rows()).map(|(row, other)| self.size().min(row.len() + other.len())).sum()
+    }
+
     /// Changes each value, given its row and column, and nothing else.
     pub(crate) fn map_values(&mut self, mut change: impl FnMut(usize, Entry) -> Fixed) {
         let mut start = 0;
         for (row, &end) in self.row_ends.iter().enumerate() {
             for entry in self.entries.get_mut(start..end).unwrap_or_default() {
-                entry.value = change(row, *entry);
+                entry.set_value(change(row, *entry));
             }
             start = end;
         }
@@ -83,43 +109,62 @@ impl Sparse {
 
     /// Multiplies each row by its factor.
     pub(crate) fn scale_rows(&mut self, factors: &[Fixed]) {
-        self.map_values(|row, entry| entry.value.saturating_mul(at(factors, row)));
+        self.map_values(|row, entry| multiply(entry.value(), at(factors, row)));
     }
 
     /// Sum of each row.
     pub(crate) fn row_sums(&self) -> Vec<Fixed> {
-        self.rows().map(|row| sum(row.iter().map(|entry| entry.value))).collect()
+        self.rows().map(|row| sum(row.iter().map(|entry| entry.value()))).collect()
     }
 
     /// Scales each row to sum one; rows of sum zero stay.
     pub(crate) fn normalize_rows(&mut self) {
-        let sums = self.row_sums();
-        self.map_values(|row, entry| {
-            let total = at(&sums, row);
-            if total > Fixed::ZERO { divide(entry.value, total) } else { entry.value }
-        });
+        let mut start = 0;
+        for &end in &self.row_ends {
+            let row = self.entries.get_mut(start..end).unwrap_or_default();
+            let total = sum(row.iter().map(|entry| entry.value()));
+            if total > Fixed::ZERO {
+                let total = Divisor::new(total);
+                row.iter_mut().for_each(|entry| entry.set_value(total.divide(entry.value())));
+            }
+            start = end;
+        }
     }
 
     /// Scales each column to sum one; columns of sum zero stay.
     pub(crate) fn normalize_columns(&mut self) {
-        let sums = self.fold_columns(|_, total, value| total.saturating_add(value));
+        let sums = self.column_divisors();
         self.divide_columns(&sums);
+    }
+
+    /// `result_i = sum_j share_ij * factor_j`, where `share` is this matrix with each column scaled to sum one.
+    pub(crate) fn weighted_row_sums_of_shares(&self, factors: &[Fixed]) -> Vec<Fixed> {
+        let sums = self.column_divisors();
+        let product = |entry: &Entry| {
+            let column = usize::from(entry.column());
+            multiply(share(entry.value(), sums.get(column)), at(factors, column))
+        };
+        self.rows().map(|row| sum(row.iter().map(product))).collect()
+    }
+
+    fn column_divisors(&self) -> Vec<Divisor> {
+        to_divisors(&self.fold_columns(|_, total, value| total.saturating_add(value)))
     }
 
     /// Scales each column so that its largest value is one; columns without a positive value stay.
     pub(crate) fn max_upscale_columns(&mut self) {
         let largest = self.fold_columns(|_, largest, value| largest.max(value));
-        self.divide_columns(&largest);
+        self.divide_columns(&to_divisors(&largest));
     }
 
     /// `result_j = sum_i factor_i * value_ij`, each product truncated.
     pub(crate) fn weighted_column_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        self.fold_columns(|row, total, value| total.saturating_add(at(factors, row).saturating_mul(value)))
+        self.fold_columns(|row, total, value| total.saturating_add(multiply(at(factors, row), value)))
     }
 
     /// `result_i = sum_j value_ij * factor_j`, each product truncated.
     pub(crate) fn weighted_row_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        let product = |entry: &Entry| entry.value.saturating_mul(at(factors, usize::from(entry.column)));
+        let product = |entry: &Entry| multiply(entry.value(), at(factors, usize::from(entry.column())));
         self.rows().map(|row| sum(row.iter().map(product))).collect()
     }
 
@@ -127,20 +172,29 @@ impl Sparse {
         let mut folded = alloc::vec![Fixed::ZERO; self.size()];
         for (uid, row) in self.rows().enumerate() {
             for entry in row {
-                if let Some(cell) = folded.get_mut(usize::from(entry.column)) {
-                    *cell = fold(uid, *cell, entry.value);
+                if let Some(cell) = folded.get_mut(usize::from(entry.column())) {
+                    *cell = fold(uid, *cell, entry.value());
                 }
             }
         }
         folded
     }
 
-    fn divide_columns(&mut self, divisors: &[Fixed]) {
-        self.map_values(|_, entry| {
-            let divisor = at(divisors, usize::from(entry.column));
-            if divisor == Fixed::ZERO { entry.value } else { divide(entry.value, divisor) }
+    fn divide_columns(&mut self, divisors: &[Divisor]) {
+        self.entries.iter_mut().for_each(|entry| {
+            let whole = divisors.get(usize::from(entry.column()));
+            entry.set_value(share(entry.value(), whole));
         });
     }
+}
+
+fn to_divisors(values: &[Fixed]) -> Vec<Divisor> {
+    values.iter().map(|&value| Divisor::new(value)).collect()
+}
+
+/// A value's share of a whole, or the value itself if the whole is zero.
+fn share(value: Fixed, whole: Option<&Divisor>) -> Fixed {
+    whole.filter(|whole| !whole.is_zero()).map_or(value, |whole| whole.divide(value))
 }
 
 /// The element of a per-uid vector. Input is validated, so there always is one.
@@ -158,7 +212,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(columns: usize) -> Self {
-        Self { values: alloc::vec![Fixed::ZERO; columns], touched: Vec::new(), is_touched: alloc::vec![false; columns] }
+        Self {
+            values: alloc::vec![Fixed::ZERO; columns],
+            touched: Vec::with_capacity(columns),
+            is_touched: alloc::vec![false; columns],
+        }
     }
 
     /// Adds to a column.
@@ -206,11 +264,11 @@ mod tests {
     /// `[[., 1, 3], [., ., .], [2, ., 1]]`
     fn sample() -> Sparse {
         let rows = [alloc::vec![(1, 1), (2, 3)], alloc::vec![], alloc::vec![(0, 2), (2, 1)]];
-        Sparse::from_stored(&rows, |_, _| true, |stored| Fixed::from_num(stored))
+        Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored))
     }
 
     fn values(matrix: &Sparse) -> Vec<Vec<(u16, f64)>> {
-        matrix.rows().map(|row| row.iter().map(|entry| (entry.column, entry.value.to_num())).collect()).collect()
+        matrix.rows().map(|row| row.iter().map(|entry| (entry.column(), entry.value().to_num())).collect()).collect()
     }
 
     #[test]

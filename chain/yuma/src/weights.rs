@@ -11,19 +11,20 @@ use crate::sparse::Sparse;
 /// commit-reveal, what is on chain may be older than `last_update`, which a commit moves too: so weights are also
 /// dropped if the target registered after the earliest commit that is still to be revealed.
 pub(crate) fn masked_weights(input: &EpochInput<'_>, permits: &[bool]) -> Sparse {
-    let keep = |uid: usize, target: u16| {
-        let permitted = permits.get(uid).copied().unwrap_or(false);
-        let of_itself = uid == usize::from(target) && input.owner_uid != Some(target);
-        permitted && !of_itself && !is_outdated(input, uid, target)
+    let keep_in = |uid: u16| {
+        let index = usize::from(uid);
+        let permitted = permits.get(index).copied().unwrap_or(false);
+        let may_weigh_itself = input.owner_uid == Some(uid);
+        let updated = input.last_update.get(index).copied().unwrap_or(0);
+        let committed = input.earliest_live_commit.and_then(|blocks| blocks.get(index).copied().flatten());
+        // Registered no later than this, a target is the neuron that was weighed.
+        let until = updated.checked_sub(1).map(|before| committed.map_or(before, |block| block.min(before)));
+        move |target: u16| {
+            let registered = input.block_at_registration.get(usize::from(target)).copied();
+            permitted && (may_weigh_itself || uid != target) && registered.is_some_and(|block| Some(block) <= until)
+        }
     };
-    let mut weights = Sparse::from_stored(input.weights, keep, |stored| Fixed::from_num(stored));
+    let mut weights = Sparse::from_stored(input.weights, keep_in, |stored| Fixed::from_num(stored));
     weights.normalize_rows();
     weights
-}
-
-fn is_outdated(input: &EpochInput<'_>, uid: usize, target: u16) -> bool {
-    let registered = input.block_at_registration.get(usize::from(target)).copied().unwrap_or(0);
-    let updated = input.last_update.get(uid).copied().unwrap_or(0);
-    let committed = input.earliest_live_commit.and_then(|blocks| blocks.get(uid).copied().flatten());
-    updated <= registered || committed.is_some_and(|block| block < registered)
 }

@@ -1,5 +1,6 @@
 //! A subnet from its creation to revealed weights.
 
+use chain::timelocked::{Randomness, seal_weights};
 use chain::{
     Argument, AxonEndpoint, BlockNumber, Call, CommitmentData, Failure, Netuid, PostedCommitment, Rao, Uid, weights,
 };
@@ -165,6 +166,41 @@ async fn weights_are_committed_and_revealed_in_their_epoch() {
     assert!(state.bonds(netuid, 0).await.expect("bonds").contains_key(&own.uid));
     let metagraph = state.metagraph(netuid).await.expect("a metagraph");
     assert!(metagraph.neuron(miner).expect("the miner").incentive > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed_weights_open_without_anybody_coming_back() {
+    let subnet = Subnet::new().await;
+    let (netuid, validator) = (subnet.netuid, subnet.validator.account_id());
+    subnet.admin("sudo_set_commit_reveal_weights_enabled", "enabled", true.into()).await;
+    subnet.submit(&alice(), Call::add_stake(validator, netuid, Rao::from_tao(50))).await;
+    // A permit, and a whole epoch ahead.
+    subnet.epochs(1).await;
+    let state = subnet.state().await;
+    let metagraph = state.metagraph(netuid).await.expect("a metagraph");
+    let uid = |hotkey| metagraph.by_hotkey(&hotkey).expect("registered").uid;
+    let vector = weights::from_scores(&[(uid(subnet.miner.account_id()), 1.0), (Uid(0), 0.5)], 1).expect("weights");
+
+    let beacon = state.beacon_config().await.expect("a beacon");
+    let round = state.reveal_round(netuid, &beacon).await.expect("a round");
+    let randomness = Randomness { key: [1; 32], sigma: [2; 32], nonce: [3; 12] };
+    let sealed = seal_weights(&beacon, round, validator, &vector, 0, &randomness).expect("sealed");
+    let committed = subnet.submit(&subnet.validator, Call::commit_timelocked_weights(netuid, &sealed)).await;
+
+    let expected: Vec<_> = vector.uids.iter().copied().zip(vector.values).collect();
+    let mut blocks = subnet.world.client.blocks_from(committed.number);
+    let opened = loop {
+        let block = blocks.next().await.expect("a block");
+        let state = subnet.world.client.at(block.hash).await.expect("its state");
+        if let Some(row) = state.weights(netuid, 0).await.expect("weights").get(&uid(validator)) {
+            assert_eq!(row, &expected);
+            break state;
+        }
+        assert!(block.number.0 < committed.number.0 + 2 * u64::from(TEMPO_BLOCKS), "they never opened");
+    };
+    let epoch = |state: chain::Snapshot| async move { state.epoch_schedule(netuid).await.expect("a schedule").index };
+    let before = subnet.world.client.at(committed.block).await.expect("the block");
+    assert_eq!(epoch(opened).await, epoch(before).await + 1, "in the epoch after");
 }
 
 #[tokio::test(flavor = "multi_thread")]

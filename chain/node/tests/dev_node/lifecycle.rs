@@ -96,7 +96,7 @@ async fn a_kept_chain_goes_on_where_it_stopped() {
     assert!(matches!(error, StartError::Database(_)), "{error}");
     let second = client.block_hash(2).await;
     drop(client);
-    node.pause().await;
+    node.control().pause().await.expect("runs");
     let stopped_at = node.tip();
     node.shutdown().await.expect("stops");
 

@@ -5,6 +5,7 @@
 mod beacon;
 mod client;
 mod control;
+mod developer;
 mod lifecycle;
 mod subnet;
 mod transactions;

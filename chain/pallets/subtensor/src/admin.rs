@@ -1,8 +1,8 @@
 //! The pallet `AdminUtils`: Bittensor's names for the calls by which root and subnet owners set hyperparameters.
 //!
 //! A second pallet in this crate, because clients look for these calls under a pallet name of their own. Checks of the
-//! values are in `hyperparameters`; here is who may. Bittensor also forbids most of these calls in the last blocks
-//! before an epoch and limits how often an owner may make them; this chain does not yet.
+//! values are in `hyperparameters`; here is who may, and when. Bittensor forbids most of these calls in the last blocks
+//! before an epoch and limits how often an owner may make them, and so does this chain.
 
 pub use pallet::*;
 
@@ -10,7 +10,8 @@ pub use pallet::*;
 #[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
 #[frame_support::pallet]
 pub mod pallet {
-    use crate::{NetUid, Pallet as Subtensor, TaoBalance, U64F64, defaults};
+    use crate::{MechId, NetUid, Pallet as Subtensor, RecycleOrBurnEnum, TaoBalance, U64F64, defaults};
+    use alloc::vec::Vec;
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
 
@@ -38,15 +39,18 @@ pub mod pallet {
         fn ensure_root_for(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
             ensure_root(origin)?;
             ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::SubnetDoesNotExist);
-            Ok(())
+            Subtensor::<T>::ensure_not_frozen(netuid)
         }
 
-        /// Passes root and the subnet's owner, and says which: `true` for root.
-        fn ensure_owner_or_root(origin: OriginFor<T>, netuid: NetUid) -> Result<bool, DispatchError> {
+        /// Passes root and the subnet's owner, and says which: `true` for root. An owner may make one call (named by its
+        /// index) only so often.
+        fn ensure_owner_or_root(origin: OriginFor<T>, netuid: NetUid, call: u8) -> Result<bool, DispatchError> {
             ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::SubnetDoesNotExist);
-            let is_root = ensure_root(origin.clone()).is_ok();
-            Subtensor::<T>::ensure_subnet_owner_or_root(origin, netuid)?;
-            Ok(is_root)
+            Subtensor::<T>::ensure_subnet_owner_or_root(origin.clone(), netuid)?;
+            Subtensor::<T>::ensure_not_frozen(netuid)?;
+            let Some(owner) = ensure_signed_or_root(origin)? else { return Ok(true) };
+            Subtensor::<T>::pass_owner_rate_limit(&owner, netuid, call)?;
+            Ok(false)
         }
     }
 
@@ -60,7 +64,7 @@ pub mod pallet {
             netuid: NetUid,
             serving_rate_limit: u64,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 3)?;
             Subtensor::<T>::set_serving_rate_limit(netuid, serving_rate_limit);
             Ok(())
         }
@@ -73,7 +77,7 @@ pub mod pallet {
             netuid: NetUid,
             weights_version_key: u64,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 6)?;
             Subtensor::<T>::set_weights_version_key(netuid, weights_version_key);
             Ok(())
         }
@@ -95,7 +99,7 @@ pub mod pallet {
         #[pallet::call_index(13)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_immunity_period(origin: OriginFor<T>, netuid: NetUid, immunity_period: u16) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 13)?;
             Subtensor::<T>::set_immunity_period(netuid, immunity_period);
             Ok(())
         }
@@ -108,7 +112,7 @@ pub mod pallet {
             netuid: NetUid,
             min_allowed_weights: u16,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 14)?;
             Subtensor::<T>::set_min_allowed_weights(netuid, min_allowed_weights);
             Ok(())
         }
@@ -121,7 +125,7 @@ pub mod pallet {
             netuid: NetUid,
             max_allowed_uids: u16,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 15)?;
             Subtensor::<T>::set_max_allowed_uids(netuid, max_allowed_uids)
         }
 
@@ -138,7 +142,7 @@ pub mod pallet {
         #[pallet::call_index(17)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_rho(origin: OriginFor<T>, netuid: NetUid, rho: u16) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 17)?;
             Subtensor::<T>::set_rho(netuid, rho);
             Ok(())
         }
@@ -147,7 +151,7 @@ pub mod pallet {
         #[pallet::call_index(18)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_activity_cutoff(origin: OriginFor<T>, netuid: NetUid, activity_cutoff: u16) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 18)?;
             Subtensor::<T>::set_activity_cutoff(netuid, activity_cutoff)
         }
 
@@ -181,7 +185,7 @@ pub mod pallet {
         #[pallet::call_index(22)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_min_burn(origin: OriginFor<T>, netuid: NetUid, min_burn: TaoBalance) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 22)?;
             Subtensor::<T>::set_min_burn(netuid, min_burn)
         }
 
@@ -189,7 +193,7 @@ pub mod pallet {
         #[pallet::call_index(23)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_max_burn(origin: OriginFor<T>, netuid: NetUid, max_burn: TaoBalance) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 23)?;
             Subtensor::<T>::set_max_burn(netuid, max_burn)
         }
 
@@ -213,7 +217,7 @@ pub mod pallet {
             netuid: NetUid,
             bonds_moving_average: u64,
         ) -> DispatchResult {
-            let is_root = Self::ensure_owner_or_root(origin, netuid)?;
+            let is_root = Self::ensure_owner_or_root(origin, netuid, 26)?;
             ensure!(
                 is_root || bonds_moving_average <= defaults::MAX_OWNER_BONDS_MOVING_AVERAGE,
                 Error::<T>::BondsMovingAverageMaxReached
@@ -225,7 +229,7 @@ pub mod pallet {
         #[pallet::call_index(60)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_bonds_penalty(origin: OriginFor<T>, netuid: NetUid, bonds_penalty: u16) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 60)?;
             Subtensor::<T>::set_bonds_penalty(netuid, bonds_penalty);
             Ok(())
         }
@@ -266,7 +270,7 @@ pub mod pallet {
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
             Self::ensure_root_for(origin, netuid)?;
-            Subtensor::<T>::set_tempo(netuid, tempo)
+            Subtensor::<T>::put_tempo(netuid, tempo)
         }
 
         /// Sets the floor of the price of a subnet. By root.
@@ -304,7 +308,7 @@ pub mod pallet {
             netuid: NetUid,
             enabled: bool,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 49)?;
             Subtensor::<T>::set_commit_reveal_weights_enabled(netuid, enabled);
             Ok(())
         }
@@ -313,7 +317,7 @@ pub mod pallet {
         #[pallet::call_index(50)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_liquid_alpha_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 50)?;
             Subtensor::<T>::set_liquid_alpha_enabled(netuid, enabled);
             Ok(())
         }
@@ -327,7 +331,7 @@ pub mod pallet {
             alpha_low: u16,
             alpha_high: u16,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 51)?;
             Subtensor::<T>::set_alpha_values(netuid, alpha_low, alpha_high)
         }
 
@@ -339,7 +343,7 @@ pub mod pallet {
             netuid: NetUid,
             interval: u64,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 57)?;
             Subtensor::<T>::set_reveal_period(netuid, interval)
         }
 
@@ -364,7 +368,7 @@ pub mod pallet {
             netuid: NetUid,
             steepness: i16,
         ) -> DispatchResult {
-            let is_root = Self::ensure_owner_or_root(origin, netuid)?;
+            let is_root = Self::ensure_owner_or_root(origin, netuid, 68)?;
             ensure!(is_root || steepness >= 0, Error::<T>::NegativeSigmoidSteepness);
             Subtensor::<T>::set_alpha_sigmoid_steepness(netuid, steepness);
             Ok(())
@@ -374,7 +378,7 @@ pub mod pallet {
         #[pallet::call_index(69)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_yuma3_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 69)?;
             Subtensor::<T>::set_yuma3_enabled(netuid, enabled);
             Ok(())
         }
@@ -392,7 +396,7 @@ pub mod pallet {
         #[pallet::call_index(89)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_burn_half_life(origin: OriginFor<T>, netuid: NetUid, burn_half_life: u16) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 89)?;
             Subtensor::<T>::set_burn_half_life(netuid, burn_half_life);
             Ok(())
         }
@@ -405,7 +409,7 @@ pub mod pallet {
             netuid: NetUid,
             burn_increase_mult: U64F64,
         ) -> DispatchResult {
-            Self::ensure_owner_or_root(origin, netuid)?;
+            Self::ensure_owner_or_root(origin, netuid, 90)?;
             Subtensor::<T>::set_burn_increase_mult(netuid, burn_increase_mult)
         }
 
@@ -433,6 +437,199 @@ pub mod pallet {
         pub fn sudo_set_max_epochs_per_block(origin: OriginFor<T>, max_epochs_per_block: u8) -> DispatchResult {
             ensure_root(origin)?;
             Subtensor::<T>::set_max_epochs_per_block(max_epochs_per_block)
+        }
+
+        /// Sets the largest take of a delegate. By root.
+        #[pallet::call_index(1)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_default_take(origin: OriginFor<T>, default_take: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_max_delegate_take(default_take);
+            Ok(())
+        }
+
+        /// Sets the blocks between two swaps of hotkeys by one coldkey. By root.
+        #[pallet::call_index(2)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_tx_rate_limit(origin: OriginFor<T>, tx_rate_limit: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_tx_rate_limit(tx_rate_limit);
+            Ok(())
+        }
+
+        /// Sets the length of an adjustment interval, which nothing reads any more. By root.
+        #[pallet::call_index(8)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_adjustment_interval(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            adjustment_interval: u16,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_adjustment_interval(netuid, adjustment_interval);
+            Ok(())
+        }
+
+        /// Sets the blocks in which the price of a subnet falls by the last price paid. By root.
+        #[pallet::call_index(38)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_lock_reduction_interval(origin: OriginFor<T>, interval: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_lock_reduction_interval(interval);
+            Ok(())
+        }
+
+        /// Sets what counts as destroyed by registrations. By root.
+        #[pallet::call_index(39)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_rao_recycled(origin: OriginFor<T>, netuid: NetUid, rao_recycled: TaoBalance) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_rao_recycled(netuid, rao_recycled);
+            Ok(())
+        }
+
+        /// Sets the blocks between two raises of a delegate's take. By root.
+        #[pallet::call_index(45)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_tx_delegate_take_rate_limit(origin: OriginFor<T>, tx_rate_limit: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_tx_delegate_take_rate_limit(tx_rate_limit);
+            Ok(())
+        }
+
+        /// Sets the least take of a delegate. By root.
+        #[pallet::call_index(46)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_delegate_take(origin: OriginFor<T>, take: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_min_delegate_take(take);
+            Ok(())
+        }
+
+        /// Sets the least take of a child in a subnet. By root or the subnet's owner.
+        #[pallet::call_index(93)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_childkey_take_per_subnet(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            take: u16,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 93)?;
+            Subtensor::<T>::set_min_childkey_take_per_subnet(netuid, take);
+            Ok(())
+        }
+
+        /// Sets what becomes of what the owner's hotkey mines. By root or the subnet's owner.
+        #[pallet::call_index(80)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_recycle_or_burn(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            recycle_or_burn: RecycleOrBurnEnum,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 80)?;
+            Subtensor::<T>::set_recycle_or_burn(netuid, recycle_or_burn);
+            Ok(())
+        }
+
+        /// Sets the hotkey that the owner's cut goes to. By root or the subnet's owner.
+        #[pallet::call_index(64)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subnet_owner_hotkey(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            hotkey: T::AccountId,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 64)?;
+            Subtensor::<T>::set_subnet_owner_hotkey(netuid, hotkey)
+        }
+
+        /// Sets the hotkey that the owner's cut goes to. By root or the subnet's owner.
+        #[pallet::call_index(67)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_sn_owner_hotkey(origin: OriginFor<T>, netuid: NetUid, hotkey: T::AccountId) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 67)?;
+            Subtensor::<T>::set_subnet_owner_hotkey(netuid, hotkey)
+        }
+
+        /// Sets the version of time-locked commits that is taken. By root.
+        #[pallet::call_index(71)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_commit_reveal_version(origin: OriginFor<T>, version: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_commit_reveal_version(version);
+            Ok(())
+        }
+
+        /// Sets how many of the owner's neurons are never pruned. By root or the subnet's owner.
+        #[pallet::call_index(72)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_owner_immune_neuron_limit(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            immune_neurons: u16,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 72)?;
+            Subtensor::<T>::set_owner_immune_neuron_limit(netuid, immune_neurons)
+        }
+
+        /// Sets the part that is destroyed of what children earn with strangers' stake. By root.
+        #[pallet::call_index(73)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_ck_burn(origin: OriginFor<T>, burn: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_ck_burn(burn);
+            Ok(())
+        }
+
+        /// Sets the blocks before an epoch in which hyperparameters stand still. By root.
+        #[pallet::call_index(74)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_admin_freeze_window(origin: OriginFor<T>, window: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_admin_freeze_window(window);
+            Ok(())
+        }
+
+        /// Sets the tempos between two settings of one hyperparameter by an owner. By root.
+        #[pallet::call_index(75)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_owner_hparam_rate_limit(origin: OriginFor<T>, epochs: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_owner_hyperparam_rate_limit(epochs);
+            Ok(())
+        }
+
+        /// Sets how many mechanisms a subnet has. By root or the subnet's owner.
+        #[pallet::call_index(76)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_mechanism_count(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            mechanism_count: MechId,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 76)?;
+            Subtensor::<T>::set_mechanism_count(netuid, mechanism_count)
+        }
+
+        /// Sets how the emission is split over mechanisms. By root or the subnet's owner.
+        #[pallet::call_index(77)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_mechanism_emission_split(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            maybe_split: Option<Vec<u16>>,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 77)?;
+            Subtensor::<T>::set_mechanism_emission_split(netuid, maybe_split)
+        }
+
+        /// Sets how many mechanisms a subnet may have. By root.
+        #[pallet::call_index(88)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_mechanism_count(origin: OriginFor<T>, max_mechanism_count: MechId) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_max_mechanism_count(max_mechanism_count)
         }
     }
 }

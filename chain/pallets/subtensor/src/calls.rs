@@ -83,6 +83,40 @@ mod calls {
             Self::do_reveal_weights(origin, netuid, mecid, uids, values, salt, version_key)
         }
 
+        /// Commits to weights under a time lock: the chain opens them when the beacon has signed `reveal_round`.
+        #[pallet::call_index(113)]
+        #[pallet::weight((Pallet::<T>::weights_weight(commit.len()), DispatchClass::Normal, Pays::No))]
+        pub fn commit_timelocked_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            commit: SealedWeights,
+            reveal_round: u64,
+            commit_reveal_version: u16,
+        ) -> DispatchResult {
+            Self::do_commit_timelocked_weights(
+                origin,
+                netuid,
+                MechId::MAIN,
+                commit,
+                reveal_round,
+                commit_reveal_version,
+            )
+        }
+
+        /// Commits to weights of one mechanism under a time lock.
+        #[pallet::call_index(118)]
+        #[pallet::weight((Pallet::<T>::weights_weight(commit.len()), DispatchClass::Normal, Pays::No))]
+        pub fn commit_timelocked_mechanism_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            mecid: MechId,
+            commit: SealedWeights,
+            reveal_round: u64,
+            commit_reveal_version: u16,
+        ) -> DispatchResult {
+            Self::do_commit_timelocked_weights(origin, netuid, mecid, commit, reveal_round, commit_reveal_version)
+        }
+
         /// Stakes TAO of the signing coldkey to a hotkey.
         #[pallet::call_index(2)]
         #[pallet::weight(Pallet::<T>::stake_weight())]
@@ -175,6 +209,268 @@ mod calls {
         pub fn set_activity_cutoff_factor(origin: OriginFor<T>, netuid: NetUid, factor_milli: u32) -> DispatchResult {
             Self::ensure_subnet_owner_or_root(origin, netuid)?;
             Self::set_activity_cutoff_factor_milli(netuid, factor_milli)
+        }
+
+        // ---- Incentives: parents and children, takes, swaps, batches, time-locked commits. ----
+
+        /// Says where the signing hotkey's metrics can be read.
+        #[pallet::call_index(5)]
+        #[pallet::weight((Pallet::<T>::serve_weight(), DispatchClass::Normal, Pays::No))]
+        pub fn serve_prometheus(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            version: u32,
+            ip: u128,
+            port: u16,
+            ip_type: u8,
+        ) -> DispatchResult {
+            Self::do_serve_prometheus(origin, netuid, PrometheusInfo { block: 0, version, ip, port, ip_type })
+        }
+
+        /// Says where the signing hotkey can be reached, and by what key it proves itself.
+        #[pallet::call_index(40)]
+        #[pallet::weight((Pallet::<T>::serve_weight(), DispatchClass::Normal, Pays::No))]
+        pub fn serve_axon_tls(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            version: u32,
+            ip: u128,
+            port: u16,
+            ip_type: u8,
+            protocol: u8,
+            placeholder1: u8,
+            placeholder2: u8,
+            certificate: Vec<u8>,
+        ) -> DispatchResult {
+            let axon = AxonInfo { block: 0, version, ip, port, ip_type, protocol, placeholder1, placeholder2 };
+            Self::do_serve_axon_tls(origin, netuid, axon, certificate)
+        }
+
+        /// Registers a hotkey for the price of the moment. The arguments of a proof of work are Bittensor's old ones, and
+        /// ignored like there.
+        #[pallet::call_index(6)]
+        #[pallet::weight(Pallet::<T>::registration_weight())]
+        pub fn register(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            _block_number: u64,
+            _nonce: u64,
+            _work: Vec<u8>,
+            hotkey: T::AccountId,
+            _coldkey: T::AccountId,
+        ) -> DispatchResult {
+            Self::do_burned_register(origin, netuid, hotkey, None)
+        }
+
+        /// Lowers what a hotkey keeps of the dividends it earns for those who staked to it. By its coldkey.
+        #[pallet::call_index(65)]
+        #[pallet::weight((Pallet::<T>::serve_weight(), DispatchClass::Normal, Pays::No))]
+        pub fn decrease_take(origin: OriginFor<T>, hotkey: T::AccountId, take: u16) -> DispatchResult {
+            Self::do_decrease_take(origin, hotkey, take)
+        }
+
+        /// Raises what a hotkey keeps of the dividends it earns for those who staked to it. By its coldkey.
+        #[pallet::call_index(66)]
+        #[pallet::weight((Pallet::<T>::serve_weight(), DispatchClass::Normal, Pays::No))]
+        pub fn increase_take(origin: OriginFor<T>, hotkey: T::AccountId, take: u16) -> DispatchResult {
+            Self::do_increase_take(origin, hotkey, take)
+        }
+
+        /// Names the hotkeys that work with a part of this one's stake, from an epoch after the cooldown on. By its coldkey.
+        #[pallet::call_index(67)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn set_children(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            children: Vec<(u64, T::AccountId)>,
+        ) -> DispatchResult {
+            Self::do_set_children(origin, hotkey, netuid, children)
+        }
+
+        /// Sets what a hotkey keeps of the dividends it earns with its parents' stake. By its coldkey.
+        #[pallet::call_index(75)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn set_childkey_take(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            take: u16,
+        ) -> DispatchResult {
+            Self::do_set_childkey_take(origin, hotkey, netuid, take)
+        }
+
+        /// Sets the blocks between two raises of a child's take. By root.
+        #[pallet::call_index(69)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn sudo_set_tx_childkey_take_rate_limit(origin: OriginFor<T>, tx_rate_limit: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::set_tx_childkey_take_rate_limit(tx_rate_limit);
+            Ok(())
+        }
+
+        /// Sets the least take of a child. By root.
+        #[pallet::call_index(76)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn sudo_set_min_childkey_take(origin: OriginFor<T>, take: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::set_min_childkey_take(take);
+            Ok(())
+        }
+
+        /// Sets the largest take of a child. By root.
+        #[pallet::call_index(77)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn sudo_set_max_childkey_take(origin: OriginFor<T>, take: u16) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::set_max_childkey_take(take);
+            Ok(())
+        }
+
+        /// Sets the blocks between naming children and the epoch that takes them on. By root.
+        #[pallet::call_index(109)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn set_pending_childkey_cooldown(origin: OriginFor<T>, cooldown: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Self::put_pending_childkey_cooldown(cooldown);
+            Ok(())
+        }
+
+        /// Puts another hotkey in the place of one, with its stake, on one subnet or on all. By the coldkey of both.
+        #[pallet::call_index(70)]
+        #[pallet::weight(Pallet::<T>::swap_weight())]
+        pub fn swap_hotkey(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            new_hotkey: T::AccountId,
+            netuid: Option<NetUid>,
+        ) -> DispatchResult {
+            Self::do_swap_hotkey(origin, hotkey, new_hotkey, netuid, false)
+        }
+
+        /// Puts another hotkey in the place of one; with `keep_stake` the stake stays with the old one.
+        #[pallet::call_index(72)]
+        #[pallet::weight(Pallet::<T>::swap_weight())]
+        pub fn swap_hotkey_v2(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            new_hotkey: T::AccountId,
+            netuid: Option<NetUid>,
+            keep_stake: bool,
+        ) -> DispatchResult {
+            Self::do_swap_hotkey(origin, hotkey, new_hotkey, netuid, keep_stake)
+        }
+
+        /// Says who the signing coldkey is.
+        #[pallet::call_index(68)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn set_identity(
+            origin: OriginFor<T>,
+            name: Vec<u8>,
+            url: Vec<u8>,
+            github_repo: Vec<u8>,
+            image: Vec<u8>,
+            discord: Vec<u8>,
+            description: Vec<u8>,
+            additional: Vec<u8>,
+        ) -> DispatchResult {
+            Self::do_set_identity(
+                origin,
+                ChainIdentityV2 { name, url, github_repo, image, discord, description, additional },
+            )
+        }
+
+        /// Says what a subnet is about. By its owner.
+        #[pallet::call_index(78)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn set_subnet_identity(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            subnet_name: Vec<u8>,
+            github_repo: Vec<u8>,
+            subnet_contact: Vec<u8>,
+            subnet_url: Vec<u8>,
+            discord: Vec<u8>,
+            description: Vec<u8>,
+            logo_url: Vec<u8>,
+            additional: Vec<u8>,
+        ) -> DispatchResult {
+            let identity = SubnetIdentityV3 {
+                subnet_name,
+                github_repo,
+                subnet_contact,
+                subnet_url,
+                discord,
+                description,
+                logo_url,
+                additional,
+            };
+            Self::do_set_subnet_identity(origin, netuid, identity)
+        }
+
+        /// Gives a hotkey that nobody owns to the signing coldkey.
+        #[pallet::call_index(91)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn try_associate_hotkey(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+            Self::do_try_associate_hotkey(origin, hotkey)
+        }
+
+        /// Sets weights on several subnets; what fails does not stop the others.
+        #[pallet::call_index(80)]
+        #[pallet::weight((Pallet::<T>::weights_weight(1).saturating_mul(netuids.len() as u64).saturating_add(Pallet::<T>::weights_weight(weights.iter().map(Vec::len).sum())), DispatchClass::Normal, Pays::No))]
+        pub fn batch_set_weights(
+            origin: OriginFor<T>,
+            netuids: Vec<Compact<NetUid>>,
+            weights: Vec<Vec<(Compact<u16>, Compact<u16>)>>,
+            version_keys: Vec<Compact<u64>>,
+        ) -> DispatchResult {
+            Self::do_batch_set_weights(origin, netuids, weights, version_keys)
+        }
+
+        /// Commits to weights on several subnets; what fails does not stop the others.
+        #[pallet::call_index(100)]
+        #[pallet::weight((Pallet::<T>::commit_weight().saturating_mul(netuids.len() as u64), DispatchClass::Normal, Pays::No))]
+        pub fn batch_commit_weights(
+            origin: OriginFor<T>,
+            netuids: Vec<Compact<NetUid>>,
+            commit_hashes: Vec<H256>,
+        ) -> DispatchResult {
+            Self::do_batch_commit_weights(origin, netuids, commit_hashes)
+        }
+
+        /// Reveals several commits on one subnet: all or none.
+        #[pallet::call_index(98)]
+        #[pallet::weight((Pallet::<T>::weights_weight(1).saturating_mul(uids_list.len() as u64).saturating_add(Pallet::<T>::weights_weight(uids_list.iter().chain(salts_list).map(Vec::len).sum())), DispatchClass::Normal, Pays::No))]
+        pub fn batch_reveal_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            uids_list: Vec<Vec<u16>>,
+            values_list: Vec<Vec<u16>>,
+            salts_list: Vec<Vec<u16>>,
+            version_keys: Vec<u64>,
+        ) -> DispatchResult {
+            Self::do_batch_reveal_weights(origin, netuid, uids_list, values_list, salts_list, version_keys)
+        }
+
+        /// Commits to weights of one mechanism until a round of the beacon, in the version that is taken.
+        #[pallet::call_index(117)]
+        #[pallet::weight((Pallet::<T>::weights_weight(commit.len()), DispatchClass::Normal, Pays::No))]
+        pub fn commit_crv3_mechanism_weights(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            mecid: MechId,
+            commit: SealedWeights,
+            reveal_round: u64,
+        ) -> DispatchResult {
+            let version = CommitRevealWeightsVersion::<T>::get();
+            Self::do_commit_timelocked_weights(origin, netuid, mecid, commit, reveal_round, version)
+        }
+
+        /// Sets the blocks between two epochs. By the subnet's owner.
+        #[pallet::call_index(139)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
+            Self::do_set_tempo(origin, netuid, tempo)
         }
     }
 }

@@ -3,9 +3,13 @@
 
 use crate::{
     CommitRevealWeightsEnabled, Config, Error, Event, LastUpdate, MechId, NetUid, NetUidStorageIndex, Pallet,
-    RevealPeriodEpochs, SubnetEpochIndex, Uids, WeightCommits, defaults, registration::set, weights::Row,
+    RevealPeriodEpochs, SubnetEpochIndex, TimelockedWeightCommits, Uids, WeightCommits, defaults, registration::set,
+    weights::Row,
 };
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 use core::cmp::Ordering;
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
@@ -107,5 +111,18 @@ impl<T: Config> Pallet<T> {
         let mut commits = WeightCommits::<T>::get(index, hotkey).unwrap_or_default();
         commits.retain(|(_, _, _, reveal_epoch)| *reveal_epoch >= epoch);
         commits
+    }
+
+    /// The block of every hotkey's earliest commit under a time lock that can still be opened.
+    pub(crate) fn earliest_timelocked(netuid: NetUid, index: NetUidStorageIndex) -> BTreeMap<T::AccountId, u64> {
+        let oldest = SubnetEpochIndex::<T>::get(netuid).saturating_sub(RevealPeriodEpochs::<T>::get(netuid));
+        let mut earliest = BTreeMap::new();
+        for (_, commits) in TimelockedWeightCommits::<T>::iter_prefix(index).filter(|(epoch, _)| *epoch >= oldest) {
+            for (hotkey, block, _, _) in commits {
+                let known = earliest.entry(hotkey).or_insert(block);
+                *known = block.min(*known);
+            }
+        }
+        earliest
     }
 }

@@ -10,6 +10,8 @@ use frame_support::{traits::Get, weights::Weight};
 const CALL_PICOSECONDS: u64 = 50_000_000;
 /// Reference time per element of a vector argument: hashing, sorting, scaling.
 const ELEMENT_PICOSECONDS: u64 = 200_000;
+/// Reference time of opening sealed weights: a pairing and two multiplications.
+const REVEAL_PICOSECONDS: u64 = 5_000_000_000;
 /// Proof size of a neuron vector of a full subnet, and of a call's other reads.
 const CALL_PROOF_BYTES: u64 = 64 * 1024;
 
@@ -28,6 +30,16 @@ impl<T: Config> Pallet<T> {
     /// Committing to weights.
     pub(crate) fn commit_weight() -> Weight {
         bound::<T>(10, 2)
+    }
+
+    /// Swapping a hotkey: everything that any subnet keeps by it, and everybody's stake.
+    pub(crate) fn swap_weight() -> Weight {
+        bound::<T>(40, 40).saturating_mul(u64::from(defaults::SUBNET_LIMIT))
+    }
+
+    /// Opening so many sealed weights.
+    pub(crate) fn reveal_weight(opened: u32) -> Weight {
+        bound::<T>(6, 2).saturating_add(Weight::from_parts(REVEAL_PICOSECONDS, 0)).saturating_mul(u64::from(opened))
     }
 
     /// Staking or unstaking.

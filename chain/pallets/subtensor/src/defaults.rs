@@ -58,6 +58,13 @@ pub const BONDS_PENALTY: u16 = u16::MAX;
 
 /// Blocks between two weight settings of one neuron.
 pub const WEIGHTS_SET_RATE_LIMIT_BLOCKS: u64 = 100;
+/// The form of sealed weights that is taken.
+pub const COMMIT_REVEAL_WEIGHTS_VERSION: u16 = 4;
+/// The longest sealed weights.
+pub const MAX_SEALED_WEIGHTS_BYTES: u32 = 5_000;
+/// Sealed weights that one block opens; more wait for the next. Opening one takes some milliseconds. (Bittensor opens
+/// all at once.)
+pub const MAX_REVEALS_PER_BLOCK: u32 = 32;
 /// Epochs between a commit and its reveal.
 pub const REVEAL_PERIOD_EPOCHS: u64 = 1;
 /// The fewest epochs between a commit and its reveal: with none, a commit hides nothing.
@@ -108,7 +115,34 @@ pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
 /// Owner neurons that are never pruned.
 pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
 
+/// The largest share of a parent's dividends that a child may keep, as a fraction of 65535 (18 %).
+pub const MAX_CHILDKEY_TAKE: u16 = 11_796;
+/// Blocks between naming children and the epoch that takes them on.
+pub const PENDING_CHILDKEY_COOLDOWN_BLOCKS: u64 = 7200;
+/// Children that a hotkey may have in a subnet.
+pub const MAX_CHILDREN: usize = 5;
+/// Blocks between two namings of children by one hotkey in a subnet.
+pub const SET_CHILDREN_RATE_LIMIT_BLOCKS: u64 = 150;
+/// Blocks between two raises of a delegate's take.
+pub const TX_DELEGATE_TAKE_RATE_LIMIT_BLOCKS: u64 = 216_000;
+/// Blocks between two raises of a child's take.
+pub const TX_CHILDKEY_TAKE_RATE_LIMIT_BLOCKS: u64 = 5;
+/// Blocks between two swaps of hotkeys by one coldkey.
+pub const TX_RATE_LIMIT_BLOCKS: u64 = 1000;
+/// Blocks between two swaps of hotkeys by one coldkey on one subnet.
+pub const HOTKEY_SWAP_ON_SUBNET_INTERVAL_BLOCKS: u64 = 7200;
+/// The price of swapping a hotkey everywhere.
+pub const KEY_SWAP_COST_RAO: TaoBalance = 100_000_000;
+/// The price of swapping a hotkey on one subnet.
+pub const KEY_SWAP_ON_SUBNET_COST_RAO: TaoBalance = 1_000_000;
+/// Blocks before an epoch in which hyperparameters stand still.
+pub const ADMIN_FREEZE_WINDOW_BLOCKS: u16 = 10;
+/// Tempos between two settings of one hyperparameter by a subnet's owner.
+pub const OWNER_HYPERPARAM_RATE_LIMIT_TEMPOS: u16 = 2;
+
 parameter_types! {
+    /// How many mechanisms a subnet may have.
+    pub const MaxMechanismCountDefault: crate::MechId = crate::MechId(2);
     /// The factor by which a registration raises the price of the next.
     pub const BurnIncreaseMultDefault: U64F64 = U64F64::from_ratio(126, 100);
     /// The bounds (low, high) of liquid alpha as fractions of 65535.

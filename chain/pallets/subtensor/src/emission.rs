@@ -17,9 +17,10 @@ impl<T: Config> Pallet<T> {
             Self::decay_burn(*netuid);
             RegistrationsThisBlock::<T>::remove(netuid);
         }
+        let opened = Self::reveal_timelocked_weights(&subnets);
         Self::accrue_emission(&subnets, now);
         let neurons = Self::run_due_epochs(&subnets, now);
-        Self::block_weight(subnets.len(), neurons)
+        Self::block_weight(subnets.len(), neurons).saturating_add(Self::reveal_weight(opened))
     }
 
     /// Emits this block's TAO, split evenly over the subnets that take part (Bittensor splits by the price of their

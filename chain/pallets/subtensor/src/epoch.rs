@@ -1,12 +1,12 @@
 //! An epoch: what is stored goes into [`yuma`], what comes out is stored and paid.
 
 use crate::{
-    Active, ActivityCutoffFactorMilli, AlphaSigmoidSteepness, AlphaValues, BlockAtRegistration, BlocksSinceLastStep,
-    Bonds, BondsMovingAverage, BondsPenalty, CommitRevealWeightsEnabled, Config, Consensus, Dividends, Event,
-    Incentive, Kappa, Keys, LastEpochBlock, LastMechansimStepBlock, LastUpdate, LiquidAlphaOn, MaxAllowedValidators,
-    NetUid, NetUidStorageIndex, Pallet, PendingEpochAt, PendingServerEmission, PendingValidatorEmission,
-    StakeThreshold, StakeWeight, SubnetEpochIndex, SubnetOwnerHotkey, SubnetworkN, Tempo, TotalHotkeyAlpha, Uids,
-    ValidatorPermit, ValidatorTrust, Weights, Yuma3On,
+    Active, ActivityCutoffFactorMilli, AlphaBalance, AlphaSigmoidSteepness, AlphaValues, BlockAtRegistration,
+    BlocksSinceLastStep, Bonds, BondsMovingAverage, BondsPenalty, CommitRevealWeightsEnabled, Config, Consensus,
+    Dividends, Event, Incentive, Kappa, Keys, LastEpochBlock, LastMechansimStepBlock, LastUpdate, LiquidAlphaOn,
+    MaxAllowedValidators, NetUid, NetUidStorageIndex, Pallet, PendingEpochAt, PendingServerEmission,
+    PendingValidatorEmission, StakeThreshold, StakeWeight, SubnetEpochIndex, SubnetOwnerHotkey, SubnetworkN, Tempo,
+    Uids, ValidatorPermit, ValidatorTrust, Weights, Yuma3On, mechanisms::combine,
 };
 use alloc::vec::Vec;
 use frame_support::storage::with_storage_layer;
@@ -18,6 +18,7 @@ impl<T: Config> Pallet<T> {
     /// paid, what is pending waits, and the clock goes on.
     pub(crate) fn run_epoch(netuid: NetUid, now: u64) {
         let done = with_storage_layer(|| -> Result<(), DispatchError> {
+            Self::take_on_children(netuid, now);
             let output = Self::consensus(netuid, now).ok_or(DispatchError::Corruption)?;
             Self::store_consensus(netuid, &output);
             Self::pay_epoch(netuid, &output)
@@ -54,27 +55,46 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Storage → consensus. `None` if what is stored contradicts itself.
+    /// The consensus of every mechanism over its part of the emission, stored by mechanism where it is kept so, and
+    /// combined. `None` if what is stored contradicts itself.
     fn consensus(netuid: NetUid, now: u64) -> Option<EpochOutput> {
-        let index = NetUidStorageIndex::from(netuid);
+        let emission =
+            PendingServerEmission::<T>::get(netuid).saturating_add(PendingValidatorEmission::<T>::get(netuid));
+        let outputs = Self::mechanism_indices(netuid)
+            .zip(Self::split_over_mechanisms(netuid, emission))
+            .map(|(index, emission)| {
+                let output = Self::mechanism_consensus(netuid, index, emission, now)?;
+                Self::store_mechanism(index, &output);
+                Some(output)
+            })
+            .collect::<Option<Vec<_>>>()?;
+        combine(&outputs, &Self::mechanism_shares(netuid))
+    }
+
+    /// Storage → consensus of one mechanism. `None` if what is stored contradicts itself.
+    fn mechanism_consensus(
+        netuid: NetUid,
+        index: NetUidStorageIndex,
+        emission: AlphaBalance,
+        now: u64,
+    ) -> Option<EpochOutput> {
         let uids = 0..SubnetworkN::<T>::get(netuid);
         let hotkeys: Vec<T::AccountId> = uids.clone().map(|uid| Keys::<T>::get(netuid, uid)).collect();
-        // Without a root network and without parents and children, stake is what was staked here.
-        let stake: Vec<_> = hotkeys
-            .iter()
-            .map(|hotkey| yuma::combined_stake(TotalHotkeyAlpha::<T>::get(hotkey, netuid), 0, 0))
-            .collect();
+        let stake: Vec<_> =
+            hotkeys.iter().map(|hotkey| yuma::combined_stake(Self::stake_in_consensus(hotkey, netuid), 0, 0)).collect();
         let registered: Vec<u64> = uids.clone().map(|uid| BlockAtRegistration::<T>::get(netuid, uid)).collect();
         let weights: Vec<_> = uids.clone().map(|uid| Weights::<T>::get(index, uid)).collect();
         let bonds: Vec<_> = uids.map(|uid| Bonds::<T>::get(index, uid)).collect();
         let earliest_live_commit: Option<Vec<Option<u64>>> = CommitRevealWeightsEnabled::<T>::get(netuid).then(|| {
+            let timelocked = Self::earliest_timelocked(netuid, index);
             hotkeys
                 .iter()
-                .map(|hotkey| Self::live_commits(netuid, index, hotkey).iter().map(|commit| commit.2).min())
+                .map(|hotkey| {
+                    let hashed = Self::live_commits(netuid, index, hotkey).iter().map(|commit| commit.2).min();
+                    hashed.into_iter().chain(timelocked.get(hotkey).copied()).min()
+                })
                 .collect()
         });
-        let emission =
-            PendingServerEmission::<T>::get(netuid).saturating_add(PendingValidatorEmission::<T>::get(netuid));
         yuma::epoch(&EpochInput {
             params: Self::epoch_params(netuid),
             current_block: now,
@@ -94,14 +114,17 @@ impl<T: Config> Pallet<T> {
 
     /// Consensus → storage. (What each neuron earned is stored where it is paid.)
     fn store_consensus(netuid: NetUid, output: &EpochOutput) {
-        let index = NetUidStorageIndex::from(netuid);
         StakeWeight::<T>::insert(netuid, &output.stake_weight);
         Consensus::<T>::insert(netuid, &output.consensus);
-        Incentive::<T>::insert(index, &output.incentive);
         Dividends::<T>::insert(netuid, &output.dividends);
         ValidatorTrust::<T>::insert(netuid, &output.validator_trust);
         Active::<T>::insert(netuid, &output.active);
         ValidatorPermit::<T>::insert(netuid, &output.validator_permit);
+    }
+
+    /// What is kept by mechanism.
+    fn store_mechanism(index: NetUidStorageIndex, output: &EpochOutput) {
+        Incentive::<T>::insert(index, &output.incentive);
         for (uid, row) in (0u16..).zip(&output.bonds) {
             if row.is_empty() {
                 Bonds::<T>::remove(index, uid);

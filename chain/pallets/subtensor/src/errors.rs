@@ -106,6 +106,8 @@ mod errors {
 
         /// A commit must wait for one epoch at least.
         RevealPeriodTooSmall,
+        /// The sealed weights are of a form that is not taken.
+        IncorrectCommitRevealVersion,
         /// A commit must not wait for so many epochs.
         RevealPeriodTooLarge,
         /// The activity cutoff is below the least.
@@ -122,5 +124,49 @@ mod errors {
         TempoOutOfBounds,
         /// The value is out of bounds.
         InvalidValue,
+
+        // ---- Parents, children, takes. ----
+        /// A hotkey cannot be its own child.
+        InvalidChild,
+        /// A child is named twice.
+        DuplicateChild,
+        /// The proportions add up to more than one (2⁶⁴ − 1).
+        ProportionOverflow,
+        /// More children than five.
+        TooManyChildren,
+        /// A child is a parent of the hotkey already: stake would go in circles.
+        ChildParentInconsistency,
+        /// The hotkey has less stake than `StakeThreshold`.
+        NotEnoughStakeToSetChildkeys,
+        /// Too soon after the last time; wait for the call's rate limit.
+        TxRateLimitExceeded,
+        /// The child's take is out of bounds.
+        InvalidChildkeyTake,
+        /// The child's take was raised too recently; wait for `TxChildkeyTakeRateLimit` blocks.
+        TxChildkeyTakeRateLimitExceeded,
+        /// The take is below the least, or not in the direction that the call is for.
+        DelegateTakeTooLow,
+        /// The take is above `MaxDelegateTake`.
+        DelegateTakeTooHigh,
+        /// The take was raised too recently; wait for `TxDelegateTakeRateLimit` blocks.
+        DelegateTxRateLimitExceeded,
+
+        // ---- Swaps of hotkeys. ----
+        /// The new hotkey is the old one.
+        NewHotKeyIsSameWithOld,
+        /// The coldkey cannot pay for the swap (it must keep the existential deposit).
+        NotEnoughBalanceToPaySwapHotKey,
+        /// The coldkey swapped a hotkey too recently; wait for `TxRateLimit` blocks.
+        HotKeySetTxRateLimitExceeded,
+        /// The coldkey swapped a hotkey on this subnet too recently; wait for a day's blocks (7,200).
+        HotKeySwapOnSubnetIntervalNotPassed,
+
+        // ---- Mechanisms, batches, time-locked commits, administration. ----
+        /// The lists differ in length.
+        InputLengthsUnequal,
+        /// Neurons times mechanisms would be more than 256.
+        TooManyUIDsPerMechanism,
+        /// Hyperparameters stand still before an epoch (`AdminFreezeWindow` blocks).
+        AdminActionProhibitedDuringWeightsWindow,
     }
 }

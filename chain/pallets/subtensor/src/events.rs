@@ -91,6 +91,10 @@ mod events {
         CommitRevealEnabled(NetUid, bool),
         /// The number of epochs between commit and reveal was set.
         CommitRevealPeriodsSet(NetUid, u64),
+        /// A validator committed to weights under a time lock: hash of what is sealed, round that opens it.
+        TimelockedWeightsCommitted(T::AccountId, NetUidStorageIndex, H256, u64),
+        /// Weights under a time lock were opened and set.
+        TimelockedWeightsRevealed(NetUidStorageIndex, T::AccountId),
         /// The rate limit on serving was set.
         ServingRateLimitSet(NetUid, u64),
         /// Whether neurons may register was set.
@@ -133,5 +137,85 @@ mod events {
         StartCallDelaySet(u64),
         /// The number of epochs per block was set.
         MaxEpochsPerBlockSet(u8),
+
+        // ---- Parents, children, takes. ----
+        /// Children were named: (parent, netuid, block from which an epoch takes them on, children).
+        SetChildrenScheduled(T::AccountId, NetUid, u64, Vec<(u64, T::AccountId)>),
+        /// An epoch took the children on: (parent, netuid, children).
+        SetChildren(T::AccountId, NetUid, Vec<(u64, T::AccountId)>),
+        /// A child's take was set.
+        ChildKeyTakeSet(T::AccountId, u16),
+        /// A delegate's take was lowered: (coldkey, hotkey, take).
+        TakeDecreased(T::AccountId, T::AccountId, u16),
+        /// A delegate's take was raised: (coldkey, hotkey, take).
+        TakeIncreased(T::AccountId, T::AccountId, u16),
+        /// The least take of a child was set.
+        MinChildKeyTakeSet(u16),
+        /// The least take of a child in a subnet was set.
+        MinChildKeyTakePerSubnetSet(NetUid, u16),
+        /// The largest take of a child was set.
+        MaxChildKeyTakeSet(u16),
+        /// The rate limit on a child's take was set.
+        TxChildKeyTakeRateLimitSet(u64),
+        /// The rate limit on a delegate's take was set.
+        TxDelegateTakeRateLimitSet(u64),
+        /// The least take of a delegate was set.
+        MinDelegateTakeSet(u16),
+        /// The largest take of a delegate was set.
+        MaxDelegateTakeSet(u16),
+        /// The rate limit on swaps of hotkeys was set.
+        TxRateLimitSet(u64),
+
+        // ---- Owner's mining, swaps, what keys say about themselves. ----
+        /// Alpha was destroyed for good: (coldkey, hotkey, amount, netuid).
+        AlphaBurned(T::AccountId, T::AccountId, AlphaBalance, NetUid),
+        /// A hotkey was swapped on every subnet.
+        HotkeySwapped {
+            /// Its owner.
+            coldkey: T::AccountId,
+            /// What it was.
+            old_hotkey: T::AccountId,
+            /// What it is.
+            new_hotkey: T::AccountId,
+        },
+        /// A hotkey was swapped on one subnet.
+        HotkeySwappedOnSubnet {
+            /// Its owner.
+            coldkey: T::AccountId,
+            /// What it was.
+            old_hotkey: T::AccountId,
+            /// What it is.
+            new_hotkey: T::AccountId,
+            /// The subnet.
+            netuid: NetUid,
+        },
+        /// A neuron said where its metrics can be read.
+        PrometheusServed(NetUid, T::AccountId),
+        /// A coldkey said who it is.
+        ChainIdentitySet(T::AccountId),
+
+        // ---- Batches, time-locked commits, administration. ----
+        /// A batch was done: (subnets, hotkey).
+        BatchWeightsCompleted(Vec<codec::Compact<NetUid>>, T::AccountId),
+        /// Some items of a batch failed.
+        BatchCompletedWithErrors(),
+        /// One item of a batch failed.
+        BatchWeightItemFailed(NetUid, DispatchError),
+        /// Several commits were revealed at once: (hotkey, netuid, hashes).
+        WeightsBatchRevealed(T::AccountId, NetUid, Vec<H256>),
+        /// The version of time-locked commits was set.
+        CommitRevealVersionSet(u16),
+        /// The freeze window was set.
+        AdminFreezeWindowSet(u16),
+        /// The owners' rate limit was set.
+        OwnerHyperparamRateLimitSet(u16),
+        /// The length of an adjustment interval was set.
+        AdjustmentIntervalSet(NetUid, u16),
+        /// What was destroyed by registrations was set.
+        RAORecycledForRegistrationSet(NetUid, TaoBalance),
+        /// The wait in which the price of a subnet falls was set.
+        NetworkLockCostReductionIntervalSet(u64),
+        /// A subnet's owner hotkey was set.
+        SubnetOwnerHotkeySet(NetUid, T::AccountId),
     }
 }

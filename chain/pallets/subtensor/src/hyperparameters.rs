@@ -2,15 +2,21 @@
 //! values make sense is decided here.
 
 use crate::{
-    ActivityCutoff, ActivityCutoffFactorMilli, AlphaSigmoidSteepness, AlphaValues, BondsMovingAverage, BondsPenalty,
-    Burn, BurnHalfLife, BurnIncreaseMult, CommitRevealWeightsEnabled, Config, Error, Event, ImmunityPeriod, Kappa,
-    LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxEpochsPerBlock, MaxRegistrationsPerBlock,
-    MinAllowedWeights, MinBurn, NetUid, NetworkMinLockCost, NetworkRateLimit, NetworkRegistrationAllowed,
-    OwnerCutEnabled, Pallet, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
-    SubnetEmissionEnabled, SubnetLimit, SubnetOwnerCut, SubnetworkN, SubtokenEnabled, TaoBalance,
-    TargetRegistrationsPerInterval, Tempo, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
+    ActivityCutoff, ActivityCutoffFactorMilli, AdjustmentInterval, AdminFreezeWindow, AlphaSigmoidSteepness,
+    AlphaValues, BondsMovingAverage, BondsPenalty, Burn, BurnHalfLife, BurnIncreaseMult, CKBurn,
+    CommitRevealWeightsEnabled, CommitRevealWeightsVersion, Config, Error, Event, ImmuneOwnerUidsLimit, ImmunityPeriod,
+    Kappa, LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake,
+    MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedWeights, MinBurn, MinChildkeyTake,
+    MinChildkeyTakePerSubnet, MinDelegateTake, NetUid, NetworkLockReductionInterval, NetworkMinLockCost,
+    NetworkRateLimit, NetworkRegistrationAllowed, Owner, OwnerCutEnabled, OwnerHyperparamRateLimit, Pallet,
+    PendingChildKeyCooldown, RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho,
+    ServingRateLimit, StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut,
+    SubnetOwnerHotkey, SubnetworkN, SubtokenEnabled, TaoBalance, TargetRegistrationsPerInterval, Tempo,
+    TxChildkeyTakeRateLimit, TxDelegateTakeRateLimit, TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey,
+    Yuma3On, defaults,
 };
 use frame_support::{ensure, pallet_prelude::*};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 
 /// A setter that takes any value and announces it.
 macro_rules! plain_setters {
@@ -79,6 +85,12 @@ plain_setters! {
     set_max_registrations_per_block: MaxRegistrationsPerBlock(u16) => MaxRegistrationsPerBlockSet;
     /// Sets registrations per interval, which nothing reads any more.
     set_target_registrations_per_interval: TargetRegistrationsPerInterval(u16) => RegistrationPerIntervalSet;
+    /// Sets the length of an adjustment interval, which nothing reads any more.
+    set_adjustment_interval: AdjustmentInterval(u16) => AdjustmentIntervalSet;
+    /// Sets what counts as destroyed by registrations.
+    set_rao_recycled: RAORecycledForRegistration(TaoBalance) => RAORecycledForRegistrationSet;
+    /// Sets the least take of a child in a subnet.
+    set_min_childkey_take_per_subnet: MinChildkeyTakePerSubnet(u16) => MinChildKeyTakePerSubnetSet;
     /// Sets how far weights above consensus are cut in bonds.
     set_bonds_penalty: BondsPenalty(u16) => BondsPenaltySet;
 }
@@ -92,6 +104,8 @@ silent_setters! {
     set_subnet_emission_enabled: SubnetEmissionEnabled(bool);
     /// Sets whether a subnet's owner gets a share.
     set_owner_cut_enabled: OwnerCutEnabled(bool);
+    /// Sets what becomes of what the owner's hotkey mines.
+    set_recycle_or_burn: RecycleOrBurn(RecycleOrBurnEnum);
     /// Sets whether stake may be moved.
     set_subtoken_enabled: SubtokenEnabled(bool);
 }
@@ -109,11 +123,72 @@ global_setters! {
     set_subnet_limit: SubnetLimit(u16) => SubnetLimitSet;
     /// Sets the blocks before a subnet may start.
     set_start_call_delay: StartCallDelay(u64) => StartCallDelaySet;
+    /// Sets the blocks before an epoch in which hyperparameters stand still.
+    set_admin_freeze_window: AdminFreezeWindow(u16) => AdminFreezeWindowSet;
+    /// Sets the tempos between two settings of one hyperparameter by an owner.
+    set_owner_hyperparam_rate_limit: OwnerHyperparamRateLimit(u16) => OwnerHyperparamRateLimitSet;
+    /// Sets the blocks between two swaps of hotkeys.
+    set_tx_rate_limit: TxRateLimit(u64) => TxRateLimitSet;
+    /// Sets the blocks between two raises of a delegate's take.
+    set_tx_delegate_take_rate_limit: TxDelegateTakeRateLimit(u64) => TxDelegateTakeRateLimitSet;
+    /// Sets the blocks between two raises of a child's take.
+    set_tx_childkey_take_rate_limit: TxChildkeyTakeRateLimit(u64) => TxChildKeyTakeRateLimitSet;
+    /// Sets the least take of a delegate.
+    set_min_delegate_take: MinDelegateTake(u16) => MinDelegateTakeSet;
+    /// Sets the largest take of a delegate.
+    set_max_delegate_take: MaxDelegateTake(u16) => MaxDelegateTakeSet;
+    /// Sets the least take of a child.
+    set_min_childkey_take: MinChildkeyTake(u16) => MinChildKeyTakeSet;
+    /// Sets the largest take of a child.
+    set_max_childkey_take: MaxChildkeyTake(u16) => MaxChildKeyTakeSet;
+    /// Sets the version of time-locked commits that is taken.
+    set_commit_reveal_version: CommitRevealWeightsVersion(u16) => CommitRevealVersionSet;
+    /// Sets the blocks in which the price of a subnet falls by the last price paid.
+    set_lock_reduction_interval: NetworkLockReductionInterval(u64) => NetworkLockCostReductionIntervalSet;
 }
 
 impl<T: Config> Pallet<T> {
+    /// Sets the hotkey that a subnet's owner cut goes to.
+    pub fn set_subnet_owner_hotkey(netuid: NetUid, hotkey: T::AccountId) -> DispatchResult {
+        ensure!(Owner::<T>::contains_key(&hotkey), Error::<T>::HotKeyAccountNotExists);
+        SubnetOwnerHotkey::<T>::insert(netuid, &hotkey);
+        Self::deposit_event(Event::SubnetOwnerHotkeySet(netuid, hotkey));
+        Ok(())
+    }
+
+    /// Sets how many of an owner's neurons are never pruned: one to ten.
+    pub fn set_owner_immune_neuron_limit(netuid: NetUid, neurons: u16) -> DispatchResult {
+        ensure!((1..=10).contains(&neurons), Error::<T>::InvalidValue);
+        ImmuneOwnerUidsLimit::<T>::insert(netuid, neurons);
+        Ok(())
+    }
+
+    /// Sets the part that is destroyed of what children earn with strangers' stake.
+    pub fn set_ck_burn(burn: u64) {
+        CKBurn::<T>::put(burn);
+    }
+
+    /// Sets the blocks between naming children and the epoch that takes them on.
+    pub(crate) fn put_pending_childkey_cooldown(blocks: u64) {
+        PendingChildKeyCooldown::<T>::put(blocks);
+    }
+
+    /// Sets a subnet's tempo as its owner: within narrower bounds than root's, and not more often than other
+    /// hyperparameters.
+    pub(crate) fn do_set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
+        /// The number of this call, for its rate limit.
+        const CALL: u8 = 139;
+        let coldkey = ensure_signed(origin)?;
+        Self::ensure_subnet_exists(netuid)?;
+        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+        ensure!(tempo >= defaults::TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
+        Self::ensure_not_frozen(netuid)?;
+        Self::pass_owner_rate_limit(&coldkey, netuid, CALL)?;
+        Self::put_tempo(netuid, tempo)
+    }
+
     /// Sets the blocks between two epochs; 0 stops them.
-    pub fn set_tempo(netuid: NetUid, tempo: u16) -> DispatchResult {
+    pub(crate) fn put_tempo(netuid: NetUid, tempo: u16) -> DispatchResult {
         ensure!(tempo <= defaults::MAX_TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
         Tempo::<T>::insert(netuid, tempo);
         Self::deposit_event(Event::TempoSet(netuid, tempo));
@@ -133,6 +208,7 @@ impl<T: Config> Pallet<T> {
     pub fn set_max_allowed_uids(netuid: NetUid, uids: u16) -> DispatchResult {
         let bounds = SubnetworkN::<T>::get(netuid)..=defaults::MAX_ALLOWED_UIDS;
         ensure!(bounds.contains(&uids), Error::<T>::InvalidValue);
+        Self::ensure_uids_fit(uids, MechanismCountCurrent::<T>::get(netuid))?;
         MaxAllowedUids::<T>::insert(netuid, uids);
         Self::deposit_event(Event::MaxAllowedUidsSet(netuid, uids));
         Ok(())

@@ -21,6 +21,8 @@ impl<T: Config> Pallet<T> {
         Self::check_shares()?;
         let subnets = NetworksAdded::<T>::iter_keys().count();
         ensure!(usize::from(TotalNetworks::<T>::get()) == subnets, "TotalNetworks is not the number of subnets");
+        Self::check_children()?;
+        NetworksAdded::<T>::iter_keys().try_for_each(Self::check_mechanisms)?;
         NetworksAdded::<T>::iter_keys().try_for_each(Self::check_neurons)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Names, argument and field types, storage keys and defaults are Bittensor's, so that clients written for Bittensor's
 //! chain find here what they look for. What this chain leaves out, it leaves out whole: there is no pool (alpha is worth
-//! TAO one to one), no root network's stake, no parents and children, and one mechanism per subnet.
+//! TAO one to one) and no root network's stake.
 //!
 //! `pallet` below is thin: `storage`, `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
 //! concept.
@@ -13,8 +13,13 @@
 //! | `registration`, `price` | uids, pruning; what a registration costs |
 //! | `serving` | where a neuron can be reached |
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
-//! | `weights`, `commit_reveal` | setting weights in the open; committing and revealing them |
+//! | `weights`, `commit_reveal`, `timelocked` | setting weights in the open; committing and revealing them; under a time lock |
 //! | `emission`, `epoch`, `payout` | TAO per block; storage → [`yuma`] → storage; who gets it |
+//! | `batches` | several settings, commits or reveals of weights at once |
+//! | `children`, `take` | working with others' stake; what is kept of what it earns |
+//! | `mechanisms` | several incentive mechanisms in one subnet |
+//! | `hotkey_swap`, `identities` | one hotkey in the place of another; who keys say they are |
+//! | `rate_limit` | what may be done only so often, or not before an epoch |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
 //! | `invariants` | what must hold after every block, as a function |
 //!
@@ -23,28 +28,36 @@
 //! that is pending. Only the block's emission adds to it, and only what is burned (registrations, subnets, the owner's
 //! own miner, fees) takes from it.
 //!
-//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao.
+//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao, and the beacon.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod batches;
 mod calls;
+mod children;
 mod commit_reveal;
 mod cost;
 mod emission;
 mod epoch;
 mod errors;
 mod events;
+mod hotkey_swap;
 mod hyperparameters;
+mod identities;
 mod invariants;
+mod mechanisms;
 mod payout;
 mod price;
+mod rate_limit;
 mod registration;
 mod serving;
 mod shares;
 mod staking;
 mod storage;
 mod subnets;
+mod take;
+mod timelocked;
 mod types;
 mod weights;
 
@@ -56,6 +69,7 @@ pub mod defaults;
 
 pub use emission::block_emission;
 pub use pallet::*;
+pub use timelocked::SealedWeights;
 pub use types::*;
 
 use frame_support::pallet_macros::import_section;
@@ -70,6 +84,7 @@ use frame_support::pallet_macros::import_section;
 pub mod pallet {
     use super::*;
     use alloc::{collections::VecDeque, vec::Vec};
+    use codec::Compact;
     use frame_support::{
         pallet_prelude::*,
         traits::{ConstBool, ConstU8, ConstU16, ConstU64, fungible},
@@ -83,14 +98,23 @@ pub mod pallet {
     #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 
+    /// The beacon to whose rounds weights are locked.
+    pub trait BeaconSignatures {
+        /// The signature of a round, compressed, once the chain has it.
+        fn signature(round: u64) -> Option<Vec<u8>>;
+    }
+
     /// What the pallet needs of the runtime.
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// Free balances, in rao.
         type Currency: fungible::Inspect<Self::AccountId, Balance = u64> + fungible::Mutate<Self::AccountId>;
+
+        /// The beacon that opens time-locked weights.
+        type Beacon: BeaconSignatures;
     }
 
-    /// The one mechanism of every subnet.
+    /// How many mechanisms a subnet has unless its owner asks for more.
     pub struct OneMechanism;
 
     impl Get<MechId> for OneMechanism {

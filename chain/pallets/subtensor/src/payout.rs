@@ -3,9 +3,8 @@
 
 use crate::{
     AlphaBalance, AlphaDividendsPerSubnet, Config, Delegates, Emission, Event, Keys, LastHotkeyEmissionOnNetuid,
-    NetUid, NetUidStorageIndex, Owner, Pallet, PendingOwnerCut, PendingServerEmission, PendingValidatorEmission,
-    SubnetOwner, SubnetOwnerHotkey,
-    defaults::MAX_ALLOWED_UIDS,
+    MinerBurned, NetUid, NetUidStorageIndex, Owner, Pallet, PendingOwnerCut, PendingServerEmission,
+    PendingValidatorEmission, RecycleOrBurn, RecycleOrBurnEnum, SubnetOwner, SubnetOwnerHotkey, U96F32,
     emission::{part, split},
 };
 use alloc::vec::Vec;
@@ -63,31 +62,51 @@ impl<T: Config> Pallet<T> {
     /// are how validators burn emission that nobody earned.
     fn pay_miners(netuid: NetUid, amounts: &[AlphaBalance]) -> DispatchResult {
         let owner_hotkey = SubnetOwnerHotkey::<T>::get(netuid);
+        let total = amounts.iter().fold(0u64, |sum, amount| sum.saturating_add(*amount));
+        let mut destroyed = 0;
         for (uid, amount) in (0u16..).zip(amounts.iter().copied()).filter(|(_, amount)| *amount > 0) {
             let hotkey = Keys::<T>::get(netuid, uid);
             let coldkey = Owner::<T>::get(&hotkey);
             if hotkey == owner_hotkey {
+                destroyed = amount;
                 Self::remove_backing(netuid, amount);
-                Self::deposit_event(Event::AlphaRecycled(coldkey, hotkey, amount, netuid));
+                Self::deposit_event(match RecycleOrBurn::<T>::get(netuid) {
+                    RecycleOrBurnEnum::Burn => Event::AlphaBurned(coldkey, hotkey, amount, netuid),
+                    RecycleOrBurnEnum::Recycle => Event::AlphaRecycled(coldkey, hotkey, amount, netuid),
+                });
             } else {
                 Self::increase_stake(&hotkey, &coldkey, netuid, amount)?;
             }
         }
+        if total > 0 {
+            MinerBurned::<T>::insert(netuid, U96F32::from_ratio(destroyed, total));
+        }
         Ok(())
     }
 
-    /// Dividends: first to all who staked to the validator, by their shares; then its take, as stake of its coldkey.
+    /// Dividends are shared out between validators and their parents by the stake of before the epoch. Then each
+    /// hotkey's part goes to all who staked to it, by their shares, and its take to its coldkey, as stake.
     fn pay_validators(netuid: NetUid, amounts: &[AlphaBalance]) -> DispatchResult {
-        // Last epoch's entries go; at most one per uid was written.
-        let _ = AlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::from(MAX_ALLOWED_UIDS), None);
+        // Last epoch's entries go: one per validator and parent.
+        let _ = AlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
+        let mut parts = Vec::new();
         for (uid, amount) in (0u16..).zip(amounts.iter().copied()).filter(|(_, amount)| *amount > 0) {
             let hotkey = Keys::<T>::get(netuid, uid);
+            let shared = Self::share_dividends(&hotkey, netuid, amount);
+            if shared.burned > 0 {
+                Self::remove_backing(netuid, shared.burned);
+                let coldkey = Owner::<T>::get(&hotkey);
+                Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, shared.burned, netuid));
+            }
+            parts.extend(shared.parts);
+        }
+        for (hotkey, amount) in parts {
             let take = part(amount, Delegates::<T>::get(&hotkey));
             Self::increase_pool(&hotkey, netuid, amount.saturating_sub(take))?;
             if take > 0 {
                 Self::increase_stake(&hotkey, &Owner::<T>::get(&hotkey), netuid, take)?;
             }
-            AlphaDividendsPerSubnet::<T>::insert(netuid, &hotkey, amount);
+            AlphaDividendsPerSubnet::<T>::mutate(netuid, &hotkey, |sum| *sum = sum.saturating_add(amount));
         }
         Ok(())
     }

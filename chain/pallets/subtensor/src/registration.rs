@@ -3,9 +3,9 @@
 use crate::{
     Active, Axons, BlockAtRegistration, Bonds, Burn, Config, Consensus, Dividends, Emission, Error, Event,
     ImmuneOwnerUidsLimit, ImmunityPeriod, Incentive, IsNetworkMember, Keys, LastUpdate, MaxAllowedUids, NetUid,
-    NetUidStorageIndex, NetworkRegistrationAllowed, OwnedHotkeys, Owner, Pallet, RAORecycledForRegistration,
-    RegistrationsThisBlock, StakeWeight, StakingHotkeys, SubnetOwner, SubnetOwnerHotkey, SubnetworkN, TaoBalance, Uids,
-    ValidatorPermit, ValidatorTrust, WeightCommits, Weights,
+    NetworkRegistrationAllowed, NeuronCertificates, OwnedHotkeys, Owner, Pallet, Prometheus,
+    RAORecycledForRegistration, RegistrationsThisBlock, StakeWeight, StakingHotkeys, SubnetOwner, SubnetOwnerHotkey,
+    SubnetworkN, TaoBalance, Uids, ValidatorPermit, ValidatorTrust, WeightCommits, Weights,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -137,7 +137,6 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn append_neuron(netuid: NetUid, hotkey: &T::AccountId, now: u64) -> u16 {
         let uid = SubnetworkN::<T>::get(netuid);
         SubnetworkN::<T>::insert(netuid, uid.saturating_add(1));
-        let index = NetUidStorageIndex::from(netuid);
         Active::<T>::mutate(netuid, |v| v.push(true));
         ValidatorPermit::<T>::mutate(netuid, |v| v.push(false));
         Emission::<T>::mutate(netuid, |v| v.push(0));
@@ -145,8 +144,10 @@ impl<T: Config> Pallet<T> {
         Dividends::<T>::mutate(netuid, |v| v.push(0));
         ValidatorTrust::<T>::mutate(netuid, |v| v.push(0));
         StakeWeight::<T>::mutate(netuid, |v| v.push(0));
-        Incentive::<T>::mutate(index, |v| v.push(0));
-        LastUpdate::<T>::mutate(index, |v| v.push(now));
+        for index in Self::mechanism_indices(netuid) {
+            Incentive::<T>::mutate(index, |v| v.push(0));
+            LastUpdate::<T>::mutate(index, |v| v.push(now));
+        }
         Self::settle(netuid, uid, hotkey, now);
         uid
     }
@@ -154,14 +155,12 @@ impl<T: Config> Pallet<T> {
     /// Gives a uid to another hotkey. Nothing that the old holder earned or was entrusted with goes over: a permit that
     /// did would let a newcomer without stake set weights.
     fn replace_neuron(netuid: NetUid, uid: u16, hotkey: &T::AccountId, now: u64) {
-        let index = NetUidStorageIndex::from(netuid);
         let old = Keys::<T>::get(netuid, uid);
         Uids::<T>::remove(netuid, &old);
         IsNetworkMember::<T>::remove(&old, netuid);
         Axons::<T>::remove(netuid, &old);
-        WeightCommits::<T>::remove(index, &old);
-        Weights::<T>::remove(index, uid);
-        Bonds::<T>::remove(index, uid);
+        Prometheus::<T>::remove(netuid, &old);
+        NeuronCertificates::<T>::remove(netuid, &old);
         Active::<T>::mutate(netuid, |v| set(v, uid, true));
         ValidatorPermit::<T>::mutate(netuid, |v| set(v, uid, false));
         Emission::<T>::mutate(netuid, |v| set(v, uid, 0));
@@ -169,8 +168,13 @@ impl<T: Config> Pallet<T> {
         Dividends::<T>::mutate(netuid, |v| set(v, uid, 0));
         ValidatorTrust::<T>::mutate(netuid, |v| set(v, uid, 0));
         StakeWeight::<T>::mutate(netuid, |v| set(v, uid, 0));
-        Incentive::<T>::mutate(index, |v| set(v, uid, 0));
-        LastUpdate::<T>::mutate(index, |v| set(v, uid, now));
+        for index in Self::mechanism_indices(netuid) {
+            WeightCommits::<T>::remove(index, &old);
+            Weights::<T>::remove(index, uid);
+            Bonds::<T>::remove(index, uid);
+            Incentive::<T>::mutate(index, |v| set(v, uid, 0));
+            LastUpdate::<T>::mutate(index, |v| set(v, uid, now));
+        }
         Self::settle(netuid, uid, hotkey, now);
     }
 

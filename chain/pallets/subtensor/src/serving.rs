@@ -1,6 +1,10 @@
 //! Where a neuron can be reached.
 
-use crate::{AxonInfo, Axons, Config, Error, Event, IsNetworkMember, NetUid, Pallet, ServingRateLimit};
+use crate::{
+    AxonInfo, Axons, Config, Error, Event, IsNetworkMember, NetUid, NeuronCertificate, NeuronCertificates, Pallet,
+    Prometheus, PrometheusInfo, ServingRateLimit,
+};
+use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 
@@ -8,20 +12,54 @@ impl<T: Config> Pallet<T> {
     /// Stores an axon; its `block` is set here.
     pub(crate) fn do_serve_axon(origin: OriginFor<T>, netuid: NetUid, axon: AxonInfo) -> DispatchResult {
         let hotkey = ensure_signed(origin)?;
-        ensure!(IsNetworkMember::<T>::get(&hotkey, netuid), Error::<T>::HotKeyNotRegisteredInNetwork);
-        ensure!(matches!(axon.ip_type, 4 | 6), Error::<T>::InvalidIpType);
-        ensure!(is_reachable(axon.ip, axon.ip_type), Error::<T>::InvalidIpAddress);
-        ensure!(axon.port != 0, Error::<T>::InvalidPort);
-        let now = Self::current_block();
-        if let Some(previous) = Axons::<T>::get(netuid, &hotkey) {
-            ensure!(
-                now.saturating_sub(previous.block) >= ServingRateLimit::<T>::get(netuid),
-                Error::<T>::ServingRateLimitExceeded
-            );
-        }
+        let previous = Axons::<T>::get(netuid, &hotkey).map(|axon| axon.block);
+        let now = Self::ensure_servable(&hotkey, netuid, axon.ip, axon.ip_type, axon.port, previous)?;
         Axons::<T>::insert(netuid, &hotkey, AxonInfo { block: now, ..axon });
         Self::deposit_event(Event::AxonServed(netuid, hotkey));
         Ok(())
+    }
+
+    /// Stores an axon and the key with which it proves itself.
+    pub(crate) fn do_serve_axon_tls(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        axon: AxonInfo,
+        certificate: Vec<u8>,
+    ) -> DispatchResult {
+        let hotkey = ensure_signed(origin.clone())?;
+        let certificate = NeuronCertificate::from_bytes(&certificate).ok_or(Error::<T>::InvalidValue)?;
+        Self::do_serve_axon(origin, netuid, axon)?;
+        NeuronCertificates::<T>::insert(netuid, hotkey, certificate);
+        Ok(())
+    }
+
+    /// Stores where metrics can be read; its `block` is set here.
+    pub(crate) fn do_serve_prometheus(origin: OriginFor<T>, netuid: NetUid, info: PrometheusInfo) -> DispatchResult {
+        let hotkey = ensure_signed(origin)?;
+        let previous = Prometheus::<T>::get(netuid, &hotkey).map(|info| info.block);
+        let now = Self::ensure_servable(&hotkey, netuid, info.ip, info.ip_type, info.port, previous)?;
+        Prometheus::<T>::insert(netuid, &hotkey, PrometheusInfo { block: now, ..info });
+        Self::deposit_event(Event::PrometheusServed(netuid, hotkey));
+        Ok(())
+    }
+
+    /// Checks an address and how long ago the neuron served the last one, and returns the present block.
+    fn ensure_servable(
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        ip: u128,
+        ip_type: u8,
+        port: u16,
+        previous: Option<u64>,
+    ) -> Result<u64, DispatchError> {
+        ensure!(IsNetworkMember::<T>::get(hotkey, netuid), Error::<T>::HotKeyNotRegisteredInNetwork);
+        ensure!(matches!(ip_type, 4 | 6), Error::<T>::InvalidIpType);
+        ensure!(is_reachable(ip, ip_type), Error::<T>::InvalidIpAddress);
+        ensure!(port != 0, Error::<T>::InvalidPort);
+        let now = Self::current_block();
+        let limit = ServingRateLimit::<T>::get(netuid);
+        ensure!(previous.is_none_or(|block| now.saturating_sub(block) >= limit), Error::<T>::ServingRateLimitExceeded);
+        Ok(now)
     }
 }
 

@@ -71,7 +71,7 @@ impl<T: Config> Pallet<T> {
 
     /// Whether a hotkey's stake gives it a say in the subnet.
     pub(crate) fn has_stake_to_set_weights(hotkey: &T::AccountId, netuid: NetUid) -> bool {
-        TotalHotkeyAlpha::<T>::get(hotkey, netuid) >= StakeThreshold::<T>::get()
+        Self::stake_in_consensus(hotkey, netuid) >= StakeThreshold::<T>::get()
     }
 
     fn pool(hotkey: &T::AccountId, netuid: NetUid) -> Pool {
@@ -107,7 +107,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes a coldkey's alpha out of a hotkey's pool; its backing is the caller's business.
-    fn decrease_stake(
+    pub(crate) fn decrease_stake(
         hotkey: &T::AccountId,
         coldkey: &T::AccountId,
         netuid: NetUid,

@@ -3,7 +3,8 @@
 //! Clients decode storage and events by the shape found in the metadata, so a renamed or reordered field is a break.
 
 use alloc::vec::Vec;
-use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use codec::{CompactAs, Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
 use sp_core::U256;
 
@@ -18,6 +19,7 @@ const MECHANISM_STRIDE: u16 = 4096;
 
 /// The number of a subnet.
 #[derive(
+    CompactAs,
     Encode,
     Decode,
     DecodeWithMemTracking,
@@ -208,6 +210,99 @@ impl SubnetIdentityV3 {
             ]
             .iter()
             .all(|field| field.len() <= LONG_FIELD_BYTES)
+    }
+}
+
+/// Where a neuron's metrics can be read.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub struct PrometheusInfo {
+    /// The block at which it was served.
+    pub block: u64,
+    /// The version of the neuron's software.
+    pub version: u32,
+    /// The address; an IPv4 address is in the low 32 bits.
+    pub ip: u128,
+    /// The port.
+    pub port: u16,
+    /// 4 or 6.
+    pub ip_type: u8,
+}
+
+/// The key with which a neuron's axon proves itself over TLS.
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, PartialEq, Eq, Debug, Default)]
+pub struct NeuronCertificate {
+    /// The public key.
+    pub public_key: BoundedVec<u8, ConstU32<64>>,
+    /// Which algorithm it belongs to; opaque to the chain.
+    pub algorithm: u8,
+}
+
+impl NeuronCertificate {
+    /// Reads what a client sends: the algorithm's byte, then a key of 1 to 64 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (algorithm, key) = bytes.split_first().filter(|(_, key)| !key.is_empty())?;
+        Some(Self { public_key: BoundedVec::try_from(key.to_vec()).ok()?, algorithm: *algorithm })
+    }
+}
+
+/// What becomes of what the subnet owner's own hotkey would have mined.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub enum RecycleOrBurnEnum {
+    /// It is destroyed for good.
+    #[default]
+    Burn,
+    /// It goes back to what may still be emitted.
+    Recycle,
+}
+
+/// What a coldkey says about itself.
+#[derive(Encode, Decode, DecodeWithMemTracking, TypeInfo, Clone, PartialEq, Eq, Debug, Default)]
+pub struct ChainIdentityV2 {
+    /// Its name, at most 256 bytes.
+    pub name: Vec<u8>,
+    /// Its site, at most 256 bytes.
+    pub url: Vec<u8>,
+    /// Where its code is, at most 256 bytes.
+    pub github_repo: Vec<u8>,
+    /// Its picture, at most 1,024 bytes.
+    pub image: Vec<u8>,
+    /// Its Discord, at most 256 bytes.
+    pub discord: Vec<u8>,
+    /// What it does, at most 1,024 bytes.
+    pub description: Vec<u8>,
+    /// Anything else, at most 1,024 bytes.
+    pub additional: Vec<u8>,
+}
+
+impl ChainIdentityV2 {
+    /// Whether every field is within its limit.
+    pub fn is_within_limits(&self) -> bool {
+        let short = [&self.name, &self.url, &self.github_repo, &self.discord];
+        let long = [&self.image, &self.description, &self.additional];
+        short.iter().all(|field| field.len() <= 256) && long.iter().all(|field| field.len() <= 1024)
+    }
+}
+
+/// An unsigned fixed-point number with 96 integer and 32 fractional bits.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub struct U96F32 {
+    /// The number times 2³².
+    pub bits: u128,
+}
+
+impl U96F32 {
+    /// `numerator / denominator`, rounded down; zero where the denominator is.
+    pub const fn from_ratio(numerator: u64, denominator: u64) -> Self {
+        match ((numerator as u128) << 32).checked_div(denominator as u128) {
+            Some(bits) => Self { bits },
+            None => Self { bits: 0 },
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn epoch(input: &EpochInput<'_>) -> Terms {
 
     let stake = stake(input);
     let permit = |i: usize| input.validator_permit[i] || owner == Some(i);
-    let active = |i: usize| input.last_update[i] + params.activity_cutoff_blocks >= input.current_block;
+    let active = |i: usize| input.last_update[i].saturating_add(params.activity_cutoff_blocks) >= input.current_block;
     let counted: Vec<Unit> = (0..n).map(|i| if permit(i) && active(i) { stake[i] } else { 0 }).collect();
     let active_stake = normalize(&counted);
 
@@ -170,7 +170,7 @@ fn old_bonds(input: &EpochInput<'_>, convert: impl Fn(u16) -> Unit) -> Matrix {
     let n = input.stake.len();
     let last_tempo = match input.last_step_block {
         0 => input.current_block.saturating_sub(u64::from(input.params.tempo)),
-        block => block + 1,
+        block => block.saturating_add(1),
     };
     let mut bonds = vec![vec![None; n]; n];
     for (i, row) in input.bonds.iter().enumerate() {

@@ -189,7 +189,7 @@ fn what_the_owners_hotkey_mines_is_destroyed() {
         set(1, &[0], &[1]);
         let (owner, issuance) = (stake_on(OWNER), SubtensorModule::issuance());
         pass_epoch();
-        assert!(events().contains(&Event::AlphaRecycled(cold(OWNER), hot(OWNER), 10 * MINERS, NET)));
+        assert!(events().contains(&Event::AlphaBurned(cold(OWNER), hot(OWNER), 10 * MINERS, NET)));
         assert_eq!(stake_on(OWNER), owner + 10 * CUT);
         assert_eq!(SubtensorModule::issuance(), issuance + 10 * RAO_PER_TAO - 10 * MINERS);
     });

@@ -1,13 +1,19 @@
 //! The pallet in a small runtime. Every helper that changes state checks the invariants and where money came from.
 
 mod admin;
+mod children;
 mod commit_reveal;
 mod conservation;
 mod epoch;
+mod hostile;
+mod hotkey_swap;
+mod mechanisms;
 mod registration;
 mod serving;
 mod staking;
 mod subnets;
+mod take;
+mod timelocked;
 mod weights;
 
 use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};
@@ -40,6 +46,7 @@ impl pallet_balances::Config for Test {
 
 impl crate::Config for Test {
     type Currency = Balances;
+    type Beacon = timelocked::Beacon;
 }
 
 impl crate::admin::Config for Test {}
@@ -91,6 +98,8 @@ pub(super) fn with_subnet(test: impl FnOnce()) {
     with_chain(|| {
         ok(SubtensorModule::register_network(signed(cold(OWNER)), hot(OWNER)));
         ok(SubtensorModule::start_call(signed(cold(OWNER)), NET));
+        ok(AdminUtils::sudo_set_admin_freeze_window(RuntimeOrigin::root(), 0));
+        ok(AdminUtils::sudo_set_owner_hparam_rate_limit(RuntimeOrigin::root(), 0));
         ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), NET, true));
         ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), NET, TEMPO));
         ok(AdminUtils::sudo_set_weights_set_rate_limit(RuntimeOrigin::root(), NET, 0));
@@ -132,7 +141,10 @@ pub(super) fn pass(blocks: u32) {
 fn recycled() -> TaoBalance {
     events()
         .into_iter()
-        .filter_map(|event| if let Event::AlphaRecycled(_, _, amount, _) = event { Some(amount) } else { None })
+        .filter_map(|event| match event {
+            Event::AlphaRecycled(_, _, amount, _) | Event::AlphaBurned(_, _, amount, _) => Some(amount),
+            _ => None,
+        })
         .sum()
 }
 

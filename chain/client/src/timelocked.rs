@@ -1,0 +1,72 @@
+//! Weights under a time lock: sealed to the beacon of the chain at hand, whichever that is, and opened by the chain itself
+//! when the beacon has signed the round.
+
+use codec::Encode;
+use keys::AccountId;
+pub use timelock::Randomness;
+
+use crate::beacon::BeaconConfig;
+use crate::calls::SUBTENSOR;
+use crate::error::ChainError;
+use crate::snapshot::Snapshot;
+use crate::types::Netuid;
+use crate::weights::WeightVector;
+
+/// The form of sealed weights that is made; a chain that takes another one refuses the commit.
+pub const SEALED_WEIGHTS_VERSION: u16 = 4;
+
+/// Blocks after the epoch from which on weights may be opened, so that a chain whose blocks come a little late does not
+/// know the round before that epoch. As in Bittensor's client.
+const LATER_BLOCKS: u64 = 3;
+
+/// Sealed weights, for [`crate::Call::commit_timelocked_weights`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedWeights {
+    /// What is committed.
+    pub bytes: Vec<u8>,
+    /// The round whose signature opens them.
+    pub round: u64,
+}
+
+/// Seals weights to a round of a beacon. The randomness must be used for nothing else.
+///
+/// # Errors
+///
+/// The beacon's key is none, or the weights are more than a commit holds.
+pub fn seal_weights(
+    beacon: &BeaconConfig,
+    round: u64,
+    hotkey: AccountId,
+    vector: &WeightVector,
+    version_key: u64,
+    randomness: &Randomness,
+) -> Result<SealedWeights, ChainError> {
+    let failed = |reason: &dyn std::fmt::Display| ChainError::encode("sealed weights", reason);
+    let key = beacon.public_key.as_slice().try_into().map_err(|_| failed(&timelock::Error::PublicKey))?;
+    let uids: Vec<u16> = vector.uids.iter().map(|uid| uid.0).collect();
+    let message = (hotkey.as_bytes().to_vec(), uids, &vector.values, version_key).encode();
+    let bytes = timelock::seal(key, round, &message, randomness).map_err(|error| failed(&error))?;
+    Ok(SealedWeights { bytes, round })
+}
+
+impl Snapshot {
+    /// The round that opens weights committed now: the first that the beacon signs once the epoch has begun in which the
+    /// chain opens them, and some blocks have passed.
+    ///
+    /// # Errors
+    ///
+    /// The chain follows no beacon, its epochs stand still, or it is not in time with its beacon.
+    pub async fn reveal_round(&self, netuid: Netuid, beacon: &BeaconConfig) -> Result<u64, ChainError> {
+        let schedule = self.epoch_schedule(netuid).await?;
+        let period: u64 = self.value(SUBTENSOR, "RevealPeriodEpochs", &[netuid.into()]).await?;
+        let tempo: u16 = self.value(SUBTENSOR, "Tempo", &[netuid.into()]).await?;
+        let block_ms: u64 = self.shape().constant("Aura", "SlotDuration")?;
+        let later = LATER_BLOCKS.min(u64::from(tempo) / 2);
+        let blocks = period.saturating_sub(1).saturating_mul(tempo.into());
+        let block = schedule.next.0.saturating_add(blocks).saturating_add(later);
+        let ahead_ms = block.saturating_sub(self.number().0).saturating_mul(block_ms);
+        let at = self.timestamp_ms().await?.saturating_add(ahead_ms);
+        let round = beacon.round_at(at).and_then(|round| round.checked_add(1));
+        round.ok_or_else(|| ChainError::decode("Drand.BeaconConfig", "the beacon begins after the chain's present"))
+    }
+}
