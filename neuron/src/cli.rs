@@ -22,6 +22,7 @@ mod output;
 mod register;
 mod run_flags;
 mod serve;
+mod swap_hotkey;
 
 pub use common::CommonArgs;
 pub use exit::{CheckFailed, EXIT_INTERRUPTED, Interrupted, Usage, exit_status, finish, interrupted};
@@ -29,3 +30,4 @@ pub use output::Output;
 pub use register::{RegisterArgs, register};
 pub use run_flags::RunFlags;
 pub use serve::{ServeArgs, state_of};
+pub use swap_hotkey::{SwapHotkeyArgs, swap_hotkey};

@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use neuron::cli::{self, CommonArgs, RegisterArgs};
+use neuron::cli::{self, CommonArgs, RegisterArgs, SwapHotkeyArgs};
 
 use commands::{doctor, export, generate, run, status};
 
@@ -32,6 +32,8 @@ struct Args {
 enum Command {
     /// Register the hotkey on a subnet, paying its price from the coldkey
     Register(RegisterArgs),
+    /// Put another hotkey of the wallet in the present one's place on chain
+    SwapHotkey(SwapHotkeyArgs),
     /// Run until interrupted
     Run(run::Args),
     /// Show what the chain knows of this neuron
@@ -54,6 +56,7 @@ async fn execute(args: Args) -> eyre::Result<()> {
     common.start_logging();
     match args.command {
         Command::Register(args) => cli::register(&common, &args).await,
+        Command::SwapHotkey(args) => cli::swap_hotkey(&common, &args).await,
         Command::Run(args) => run::run(&common, &args).await,
         Command::Status(args) => status::status(&common, &args).await,
         Command::Doctor(args) => doctor::doctor(&common, &args).await,

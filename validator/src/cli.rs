@@ -7,7 +7,7 @@ mod weights;
 
 use clap::{Parser, Subcommand};
 use eyre::Result;
-use neuron::cli::{CommonArgs, RegisterArgs, register};
+use neuron::cli::{CommonArgs, RegisterArgs, SwapHotkeyArgs, register, swap_hotkey};
 
 pub use explain::ExplainArgs;
 pub use run::RunArgs;
@@ -34,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Register the hotkey on a subnet, paying its price from the coldkey.
     Register(RegisterArgs),
+    /// Put another hotkey of the wallet in the present one's place on chain.
+    SwapHotkey(SwapHotkeyArgs),
     /// Stake TAO of the coldkey on the hotkey.
     Stake(StakeArgs),
     /// Check miners' work, weigh them, commit and reveal, until Ctrl-C.
@@ -50,6 +52,7 @@ pub async fn main(cli: Cli) -> Result<()> {
     common.start_logging();
     match cli.command {
         Command::Register(args) => register(&common, &args).await,
+        Command::SwapHotkey(args) => swap_hotkey(&common, &args).await,
         Command::Stake(args) => stake::stake(&common, &args).await,
         Command::Run(args) => run::run(&common, &args).await,
         Command::Explain(args) => explain::explain(&common, &args).await,

@@ -88,6 +88,19 @@ impl Call {
         Self::subtensor("burned_register", [("netuid", netuid.into()), ("hotkey", hotkey.into())])
     }
 
+    /// Put `to` in the place of `from`, both hotkeys of the signing coldkey, on one subnet or on all of them.
+    #[must_use]
+    pub fn swap_hotkey(from: AccountId, to: AccountId, netuid: Option<Netuid>) -> Self {
+        Self::subtensor(
+            "swap_hotkey",
+            [
+                ("hotkey", from.into()),
+                ("new_hotkey", to.into()),
+                ("netuid", Argument::option(netuid.map(Argument::from))),
+            ],
+        )
+    }
+
     /// Publish where the signing hotkey's neuron is reached.
     #[must_use]
     pub fn serve_axon(netuid: Netuid, axon: AxonEndpoint) -> Self {

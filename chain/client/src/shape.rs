@@ -278,6 +278,8 @@ mod tests {
             Call::register_network(account),
             Call::start_call(netuid),
             Call::burned_register(netuid, account),
+            Call::swap_hotkey(account, account, Some(netuid)),
+            Call::swap_hotkey(account, account, None),
             Call::serve_axon(netuid, axon),
             Call::add_stake(account, netuid, Rao(1)),
             Call::remove_stake(account, netuid, Rao(1)),

@@ -24,7 +24,12 @@ mod pallets;
 mod tests;
 
 #[cfg(feature = "wasm")]
-include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+#[expect(missing_docs, reason = "written by the builder")]
+mod blob {
+    include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+}
+#[cfg(feature = "wasm")]
+pub use blob::{WASM_BINARY, WASM_BINARY_BLOATY};
 
 /// The runtime as a wasm blob: only with the feature `wasm`.
 #[cfg(not(feature = "wasm"))]
@@ -97,7 +102,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("narrows"),
     impl_name: Cow::Borrowed("narrows"),
     authoring_version: 1,
-    spec_version: 1,
+    spec_version: 2,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,
