@@ -12,7 +12,7 @@ BENCH_PYTHON := $(BENCH_VENV)/bin/python
 .PHONY: help setup build up train ratio test docs lint fmt fmt-check deny
 
 help: ## list the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what the build needs, or say how
 	@scripts/setup.sh
@@ -48,10 +48,17 @@ fmt-check: ## is the code formatted?
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
 
-.PHONY: fuzz-yuma bench-chain test-bench
+.PHONY: fuzz-yuma fuzz-keys test-wallets bench-chain test-bench
 
 fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)
+
+fuzz-keys: ## fuzz every parser of key files (FUZZ_SECONDS=30 each target)
+	@scripts/fuzz.sh keys $(FUZZ_SECONDS)
+
+test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
+	@$(CARGO) build --quiet --workspace --bin keys
+	@$(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
 
 bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
 	@$(CARGO) build --quiet --release -p yuma --example bench_epoch

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target of a crate for so many seconds each: scripts/fuzz.sh CRATE_FOLDER SECONDS. Installs cargo-fuzz when
-# it is missing. What a target found is under CRATE_FOLDER/fuzz/artifacts, and its message says how to run it again.
+# it is missing. Inputs to start from are in CRATE_FOLDER/fuzz/seeds, where there are any. What a target found is under
+# CRATE_FOLDER/fuzz/artifacts, and its message says how to run it again.
 set -euo pipefail
 crate=$1 seconds=$2
 version=0.13.2
@@ -17,7 +18,9 @@ export RUSTC_BOOTSTRAP=1
 for name in $(cargo fuzz list); do
   corpus="$target/corpus/$(basename "$crate")/$name"
   mkdir -p "$corpus"
+  inputs=("$corpus")
+  [ ! -d "fuzz/seeds/$name" ] || inputs+=("$PWD/fuzz/seeds/$name")
   echo "fuzz: $crate, $name, $seconds s"
-  cargo fuzz run --sanitizer none --target-dir "$target" "$name" "$corpus" -- \
+  cargo fuzz run --sanitizer none --target-dir "$target" "$name" "${inputs[@]}" -- \
     -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -len_control=10 -print_final_stats=1 -verbosity=0
 done

@@ -16,17 +16,19 @@
 //! # }
 //! ```
 
+mod environment;
 mod secrets;
 mod wallet_args;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use secrets::{PasswordArgs, read_secret};
+pub use secrets::{NewPassword, PasswordArgs, read_secret};
 pub use wallet_args::{WalletArgs, WalletConfig};
 
-use crate::WalletError;
+use crate::backup::BackupError;
 use crate::keyfile::KeyfileError;
+use crate::{WalletError, WeakPassword};
 
 /// Exit status: it did not work.
 pub const EXIT_FAILED: u8 = 1;
@@ -85,6 +87,17 @@ pub enum CliError {
     /// The second typing differs from the first.
     #[error("the two passwords differ; nothing was written")]
     PasswordsDiffer,
+    /// A new password is too easy to guess.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// The clients' variable for a password holds something else.
+    #[error(
+        "the environment variable {name} holds no password as Bittensor's clients store it; set it with them or unset it"
+    )]
+    Environment {
+        /// The variable.
+        name: String,
+    },
     /// The configuration file cannot be used.
     #[error("the configuration file {} cannot be used: {reason}", path.display())]
     Config {
@@ -102,7 +115,11 @@ impl CliError {
     /// The exit status that the command-line contract gives it.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::NoTerminal { .. } | Self::Config { .. } | Self::NoHome => EXIT_USAGE,
+            Self::NoTerminal { .. }
+            | Self::WeakPassword(_)
+            | Self::Environment { .. }
+            | Self::Config { .. }
+            | Self::NoHome => EXIT_USAGE,
             Self::Wallet(error) => wallet_exit_status(error),
             _ => EXIT_FAILED,
         }
@@ -112,7 +129,9 @@ impl CliError {
 /// The exit status of a wallet's own error: a bad name or an empty password is bad usage, the rest has failed.
 pub fn wallet_exit_status(error: &WalletError) -> u8 {
     match error {
-        WalletError::Name { .. } | WalletError::Keyfile { source: KeyfileError::EmptyPassword, .. } => EXIT_USAGE,
+        WalletError::Name { .. }
+        | WalletError::Keyfile { source: KeyfileError::EmptyPassword, .. }
+        | WalletError::Backup { source: BackupError::Sealed(KeyfileError::EmptyPassword), .. } => EXIT_USAGE,
         _ => EXIT_FAILED,
     }
 }

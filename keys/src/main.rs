@@ -11,8 +11,9 @@ use clap::{Parser, Subcommand};
 use eyre::{Report, Result};
 use keys::WalletError;
 use keys::cli::{CliError, EXIT_FAILED, EXIT_USAGE, WalletArgs, WalletConfig, wallet_exit_status};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
-use commands::{list, new, regen, show, sign, verify};
+use commands::{backup, list, new, passwd, regen, restore, show, sign, verify};
 use output::Output;
 
 const EXAMPLE: &str = "\
@@ -22,7 +23,7 @@ Example:
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 a signature does not hold";
 
-/// Wallets in Bittensor's layout: make, list and show keys; sign and verify
+/// Wallets in Bittensor's layout: make, list, show, back up and restore keys; sign and verify
 #[derive(Parser)]
 #[command(name = "keys", version, before_help = EXAMPLE, after_help = EXIT_STATUS, disable_help_subcommand = true)]
 struct Args {
@@ -63,6 +64,12 @@ enum Command {
     Sign(sign::Args),
     /// Check a signature
     Verify(verify::Args),
+    /// Change a key's password, or take it off
+    Passwd(passwd::Args),
+    /// Put a whole wallet into one encrypted file
+    Backup(backup::Args),
+    /// Put a wallet back from such a file
+    Restore(restore::Args),
 }
 
 /// The command line is well formed, and still asks for something that makes no sense.
@@ -71,6 +78,8 @@ enum Command {
 struct Usage(String);
 
 fn main() -> ExitCode {
+    // A crash must not leave secrets in a core file. Where the system forbids asking for that, it is as it was.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let args = Args::parse();
     let output = Output { json: args.json, quiet: args.quiet };
     match run(args, &output) {
@@ -90,12 +99,15 @@ fn run(args: Args, output: &Output) -> Result<ExitCode> {
         Some(path) => args.wallet.or_config(WalletConfig::read(path)?),
     };
     match args.command {
-        Command::New(new) => new.run(&wallet, output),
+        Command::New(new) => new.run(&wallet, args.yes, output),
         Command::Regen(regen) => regen.run(&wallet, args.yes, output),
         Command::List => list::run(&wallet, output),
         Command::Show => show::run(&wallet, output),
         Command::Sign(sign) => sign.run(&wallet, output),
         Command::Verify(verify) => verify.run(output),
+        Command::Passwd(passwd) => passwd.run(&wallet, args.yes, output),
+        Command::Backup(backup) => backup.run(&wallet, args.yes, output),
+        Command::Restore(restore) => restore.run(&wallet, args.yes, output),
     }
 }
 

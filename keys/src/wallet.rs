@@ -9,22 +9,29 @@
 //!
 //! Files have mode 0600, directories 0700. A key is never overwritten unless [`Existing::Replace`] says so.
 
-mod disk;
+pub(crate) mod disk;
+mod error;
+mod names;
+mod permissions;
+mod place;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::keyfile::{self, Content, KeyfileError, PublicKey, StoredKey};
-use crate::{AccountId, Keypair};
-use disk::Privacy;
+use crate::Keypair;
+use crate::keyfile::encryption::Encryption;
+use crate::keyfile::{PublicKey, StoredKey};
+pub use error::WalletError;
+use names::names_in;
+pub(crate) use names::{check_hotkey_name, check_name};
+pub use permissions::Exposed;
+use place::Place;
+pub(crate) use place::parse;
+pub use place::{is_encrypted, read_keyfile};
 
-const COLDKEY: &str = "coldkey";
-const COLDKEY_PUBLIC: &str = "coldkeypub.txt";
-const HOTKEYS: &str = "hotkeys";
-const PUBLIC_SUFFIX: &str = "pub.txt";
-
-/// Longest wallet or hotkey name: file systems take 255 bytes, and the public file's name is longer than the hotkey's.
-const MAX_NAME_BYTES: usize = 128;
+pub(crate) const COLDKEY: &str = "coldkey";
+pub(crate) const COLDKEY_PUBLIC: &str = "coldkeypub.txt";
+pub(crate) const HOTKEYS: &str = "hotkeys";
+pub(crate) const PUBLIC_SUFFIX: &str = "pub.txt";
 
 /// Most entries that a listing looks at in one directory.
 const MAX_LISTED_ENTRIES: usize = 100_000;
@@ -45,103 +52,13 @@ pub enum Existing {
     Replace,
 }
 
-/// How a coldkey is stored.
+/// How a secret key is stored.
 #[derive(Clone, Copy)]
 pub enum Protection<'a> {
     /// Encrypted under this password.
     Password(&'a str),
     /// In plain text, as hotkeys are.
     Plain,
-}
-
-/// Why a wallet could not be read or made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WalletError {
-    /// Not a name for a wallet or hotkey.
-    #[error("`{name}` is no name for a {what}: {reason}")]
-    Name {
-        /// `wallet` or `hotkey`.
-        what: &'static str,
-        /// What was given.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// There is no such file.
-    #[error("{} does not exist; `keys list` shows the wallets there are, `keys new` makes one", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The key is there already.
-    #[error("{} exists already and is left as it is; choose another name", path.display())]
-    AlreadyExists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A symbolic link where a key should be.
-    #[error("{} is a symbolic link, and keys are not read through links; put the file itself there", path.display())]
-    Symlink {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A directory, pipe or device where a key should be.
-    #[error("{} is not a regular file", path.display())]
-    NotAFile {
-        /// What is in its place.
-        path: PathBuf,
-    },
-    /// Others than its owner can read a secret.
-    #[error("{} can be read by others (mode {mode:o}); run `chmod 600` on it, and consider the key known", path.display())]
-    TooOpen {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// The system denies access.
-    #[error("this user may not {action} {}", path.display())]
-    PermissionDenied {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-    },
-    /// The file is there and is no usable key file.
-    #[error("{} cannot be used: {source}", path.display())]
-    Keyfile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: KeyfileError,
-    },
-    /// The public file is not that of the secret one.
-    #[error("{} says {stated}, but the key beside it is {actual}; one of the two was exchanged", path.display())]
-    PublicMismatch {
-        /// The public file.
-        path: PathBuf,
-        /// The account in it.
-        stated: AccountId,
-        /// The account of the secret key.
-        actual: AccountId,
-    },
-    /// Too many entries to list.
-    #[error("{} has more than {MAX_LISTED_ENTRIES} entries; that is no wallet directory", path.display())]
-    TooMany {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Anything else that the system reports.
-    #[error("could not {action} {}: {source}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl Wallet {
@@ -193,7 +110,8 @@ impl Wallet {
 
     /// Names of its hotkeys, sorted.
     pub fn hotkeys(&self) -> Result<Vec<String>, WalletError> {
-        let mut names = names_in(&self.directory().join(HOTKEYS), |kind| !kind.is_dir())?;
+        self.refuse_links()?;
+        let mut names = names_in(&self.hotkeys_path(), |kind| !kind.is_dir())?;
         names.retain(|name| check_hotkey_name(name).is_ok());
         Ok(names)
     }
@@ -215,188 +133,105 @@ impl Wallet {
         protection: Protection<'_>,
         existing: Existing,
     ) -> Result<(), WalletError> {
-        create(&self.coldkey_path(), &self.coldkeypub_path(), key, protection, existing)
+        self.coldkey_place()?.create(key, protection, existing)
     }
 
     /// Stores a hotkey and its public half, in plain text: the process that signs with it must start unattended.
     pub fn create_hotkey(&self, name: &str, key: &StoredKey, existing: Existing) -> Result<(), WalletError> {
-        create(&self.hotkey_path(name)?, &self.hotkeypub_path(name)?, key, Protection::Plain, existing)
+        self.hotkey_place(name)?.create(key, Protection::Plain, existing)
+    }
+
+    /// Stores the coldkey anew under another protection; `password` is the one that it has now, if any.
+    ///
+    /// The old file stays until the new one is on the disk whole and was opened once.
+    pub fn protect_coldkey(&self, password: Option<&str>, protection: Protection<'_>) -> Result<(), WalletError> {
+        self.coldkey_place()?.protect(password, protection)
+    }
+
+    /// [`protect_coldkey`](Self::protect_coldkey) for a hotkey.
+    pub fn protect_hotkey(
+        &self,
+        name: &str,
+        password: Option<&str>,
+        protection: Protection<'_>,
+    ) -> Result<(), WalletError> {
+        self.hotkey_place(name)?.protect(password, protection)
     }
 
     /// Whether the coldkey needs a password.
     pub fn coldkey_is_encrypted(&self) -> Result<bool, WalletError> {
-        is_encrypted(&self.coldkey_path())
+        Ok(self.coldkey_encryption()?.is_some())
     }
 
     /// Whether the hotkey needs a password: not one made here, but other tools can encrypt them.
     pub fn hotkey_is_encrypted(&self, name: &str) -> Result<bool, WalletError> {
-        is_encrypted(&self.hotkey_path(name)?)
+        Ok(self.hotkey_encryption(name)?.is_some())
+    }
+
+    /// How the coldkey is encrypted; `None` if it is not.
+    pub fn coldkey_encryption(&self) -> Result<Option<Encryption>, WalletError> {
+        self.coldkey_place()?.encryption()
+    }
+
+    /// How a hotkey is encrypted; `None` if it is not.
+    pub fn hotkey_encryption(&self, name: &str) -> Result<Option<Encryption>, WalletError> {
+        self.hotkey_place(name)?.encryption()
     }
 
     /// Loads the coldkey. The password matters only if it is encrypted; opening then takes seconds.
     pub fn coldkey(&self, password: Option<&str>) -> Result<Keypair, WalletError> {
-        load(&self.coldkey_path(), &self.coldkeypub_path(), password)
+        self.coldkey_place()?.load(password)
     }
 
     /// Loads a hotkey. The password matters only if it is encrypted.
     pub fn hotkey(&self, name: &str, password: Option<&str>) -> Result<Keypair, WalletError> {
-        load(&self.hotkey_path(name)?, &self.hotkeypub_path(name)?, password)
+        self.hotkey_place(name)?.load(password)
     }
 
     /// The coldkey's public half, without a password.
     pub fn coldkeypub(&self) -> Result<PublicKey, WalletError> {
-        public(&self.coldkeypub_path(), &self.coldkey_path())
+        self.coldkey_place()?.public()
     }
 
     /// A hotkey's public half.
     pub fn hotkeypub(&self, name: &str) -> Result<PublicKey, WalletError> {
-        public(&self.hotkeypub_path(name)?, &self.hotkey_path(name)?)
+        self.hotkey_place(name)?.public()
     }
-}
 
-/// The key of a file outside a wallet, such as a backup.
-pub fn read_keyfile(path: &Path, password: Option<&str>) -> Result<StoredKey, WalletError> {
-    let in_file = |source| WalletError::Keyfile { path: path.to_owned(), source };
-    match parse(path, Privacy::Secret)? {
-        Content::Secret(key) => Ok(key),
-        Content::Public(_) => Err(in_file(KeyfileError::PublicOnly)),
-        Content::Encrypted(key) => {
-            key.open(password.ok_or_else(|| in_file(KeyfileError::PasswordNeeded))?).map_err(in_file)
+    /// What of the coldkey others than its owner can get at: its file, its folder.
+    pub fn exposed_coldkey(&self) -> Vec<Exposed> {
+        [self.directory(), self.coldkey_path()].iter().filter_map(|path| Exposed::at(path)).collect()
+    }
+
+    /// What of a hotkey others than its owner can get at: its file, its folder.
+    pub fn exposed_hotkey(&self, name: &str) -> Result<Vec<Exposed>, WalletError> {
+        let paths = [self.hotkeys_path(), self.hotkey_path(name)?];
+        Ok(paths.iter().filter_map(|path| Exposed::at(path)).collect())
+    }
+
+    fn hotkeys_path(&self) -> PathBuf {
+        self.directory().join(HOTKEYS)
+    }
+
+    fn coldkey_place(&self) -> Result<Place, WalletError> {
+        self.refuse_links()?;
+        Ok(Place { secret: self.coldkey_path(), public: self.coldkeypub_path() })
+    }
+
+    fn hotkey_place(&self, name: &str) -> Result<Place, WalletError> {
+        let place = Place { secret: self.hotkey_path(name)?, public: self.hotkeypub_path(name)? };
+        self.refuse_links()?;
+        Ok(place)
+    }
+
+    /// A link in place of a wallet's folders leads to keys that somebody else may have put there. The wallet directory
+    /// itself, and what lies above it, are the user's to arrange.
+    fn refuse_links(&self) -> Result<(), WalletError> {
+        match [self.directory(), self.hotkeys_path()].into_iter().find(|path| path.is_symlink()) {
+            Some(path) => Err(WalletError::Symlink { path }),
+            None => Ok(()),
         }
     }
-}
-
-/// Whether the key in a file needs a password.
-pub fn is_encrypted(path: &Path) -> Result<bool, WalletError> {
-    Ok(matches!(parse(path, Privacy::Secret)?, Content::Encrypted(_)))
-}
-
-fn parse(path: &Path, privacy: Privacy) -> Result<Content, WalletError> {
-    let bytes = disk::read(path, privacy)?;
-    keyfile::parse(&bytes).map_err(|source| WalletError::Keyfile { path: path.to_owned(), source })
-}
-
-fn create(
-    secret_path: &Path,
-    public_path: &Path,
-    key: &StoredKey,
-    protection: Protection<'_>,
-    existing: Existing,
-) -> Result<(), WalletError> {
-    let already = |path: &Path| WalletError::AlreadyExists { path: path.to_owned() };
-    if existing == Existing::Keep {
-        // Asked before the password is stretched, for a quick answer; the write below is what guarantees it.
-        if secret_path.symlink_metadata().is_ok() {
-            return Err(already(secret_path));
-        }
-        // A lone public file may watch a key that is kept elsewhere: only that key may join it.
-        match read_public(public_path) {
-            Ok(public) if public == key.public() => {}
-            Err(WalletError::Missing { .. }) => {}
-            _ => return Err(already(public_path)),
-        }
-    }
-    let in_file = |source| WalletError::Keyfile { path: secret_path.to_owned(), source };
-    match protection {
-        Protection::Plain => disk::write(secret_path, &key.to_plain(), existing)?,
-        Protection::Password(password) => {
-            disk::write(secret_path, &key.to_encrypted(password).map_err(in_file)?, existing)?;
-        }
-    }
-    // Second, so that no crash leaves a public key without its secret. Whoever placed the secret owns this name too.
-    disk::write(public_path, &key.public().to_bytes(), Existing::Replace)
-}
-
-fn load(secret_path: &Path, public_path: &Path, password: Option<&str>) -> Result<Keypair, WalletError> {
-    let key = read_keyfile(secret_path, password)?;
-    let actual = key.keypair().account_id();
-    match read_public(public_path) {
-        // Who exchanges the public file makes others pay to his own account.
-        Ok(PublicKey { account_id: stated, .. }) if stated != actual => {
-            Err(WalletError::PublicMismatch { path: public_path.to_owned(), stated, actual })
-        }
-        // Early versions wrote no public file for hotkeys.
-        Ok(_) | Err(WalletError::Missing { .. }) => Ok(key.keypair().clone()),
-        Err(error) => Err(error),
-    }
-}
-
-fn read_public(path: &Path) -> Result<PublicKey, WalletError> {
-    match parse(path, Privacy::Public)? {
-        Content::Public(public) => Ok(public),
-        Content::Secret(key) => Ok(key.public()),
-        Content::Encrypted(_) => {
-            Err(WalletError::Keyfile { path: path.to_owned(), source: KeyfileError::PasswordNeeded })
-        }
-    }
-}
-
-fn public(public_path: &Path, secret_path: &Path) -> Result<PublicKey, WalletError> {
-    match read_public(public_path) {
-        Err(WalletError::Missing { .. }) => {}
-        found => return found,
-    }
-    match parse(secret_path, Privacy::Secret)? {
-        Content::Public(public) => Ok(public),
-        Content::Secret(key) => Ok(key.public()),
-        // The public half is what is missing, and the password would bring it back.
-        Content::Encrypted(_) => Err(WalletError::Missing { path: public_path.to_owned() }),
-    }
-}
-
-fn names_in(directory: &Path, wanted: impl Fn(std::fs::FileType) -> bool) -> Result<Vec<String>, WalletError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::PermissionDenied => WalletError::PermissionDenied { path: directory.to_owned(), action: "list" },
-        _ => WalletError::Io { path: directory.to_owned(), action: "list", source },
-    };
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        entries => entries.map_err(failed)?,
-    };
-    let mut names = Vec::new();
-    for (index, entry) in entries.enumerate() {
-        if index == MAX_LISTED_ENTRIES {
-            return Err(WalletError::TooMany { path: directory.to_owned() });
-        }
-        let entry = entry.map_err(failed)?;
-        // Names that are not UTF-8 were not made by a wallet.
-        if let Ok(name) = entry.file_name().into_string()
-            && wanted(entry.file_type().map_err(failed)?)
-        {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-fn check_hotkey_name(name: &str) -> Result<(), WalletError> {
-    check_name("hotkey", name)?;
-    if name.ends_with(PUBLIC_SUFFIX) {
-        let reason = "names ending in `pub.txt` are those of public halves";
-        return Err(WalletError::Name { what: "hotkey", name: name.to_owned(), reason });
-    }
-    Ok(())
-}
-
-/// Names become file names: they must stay inside the wallet directory.
-fn check_name(what: &'static str, name: &str) -> Result<(), WalletError> {
-    let reason = if name.is_empty() {
-        "it is empty"
-    } else if name.len() > MAX_NAME_BYTES {
-        "it is longer than 128 bytes"
-    } else if name.starts_with('.') {
-        "it starts with a dot"
-    } else if name.chars().any(|c| matches!(c, '/' | '\\') || c.is_control()) {
-        "it contains a slash or a control character"
-    } else {
-        return Ok(());
-    };
-    // Shown back to a terminal: cut, and without what could steer it.
-    let name = name.chars().take(MAX_NAME_BYTES).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    Err(WalletError::Name { what, name, reason })
 }
 
 #[cfg(test)]

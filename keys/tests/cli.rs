@@ -73,7 +73,7 @@ fn help_opens_with_an_example_and_fits_a_screen() {
     insta::assert_snapshot!("help", help);
     assert!(help.starts_with("Example:\n  keys new"));
     assert!(help.lines().count() <= 40, "{} lines", help.lines().count());
-    for verb in ["new", "regen", "list", "show", "sign", "verify"] {
+    for verb in ["new", "regen", "list", "show", "sign", "verify", "passwd", "backup", "restore"] {
         let help = done(keys(directory.path(), &[verb, "--help"]));
         assert!(help.lines().count() <= 40, "{verb}: {} lines", help.lines().count());
     }
@@ -228,7 +228,7 @@ fn secrets_in_errors_stay_hidden() {
         let failed = keys_fed(directory.path(), &arguments, &secret);
         assert_eq!(code(&failed), 1, "{source}");
         let told = stderr(&failed) + &stdout(&failed);
-        assert!(told.starts_with("error: "), "{told}");
+        assert!(told.contains("error: "), "{told}");
         for part in ["gloomy", "deadbeef", "bottom"] {
             assert!(!told.contains(part), "{told}");
         }
@@ -279,18 +279,144 @@ fn the_configuration_file_comes_after_flags_and_environment() {
     assert_eq!(code(&flagged), 1);
 }
 
+#[test]
+fn list_is_the_tree_that_people_know() {
+    let directory = prepared();
+    done(keys_fed(directory.path(), &["regen", "hotkey", "--from", "uri", "--secret-fd", "0", "-w", "bob"], "//Bob"));
+    let tree = format!(
+        "Wallets\n\
+         ├── Coldkey alice  ss58_address {ALICE}  plain\n\
+         │   └── Hotkey miner  ss58_address {PHRASE_SS58}  plain\n\
+         └── Coldkey bob  ss58_address ?  elsewhere\n\
+         \u{20}   └── Hotkey default  ss58_address 5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty  plain\n"
+    );
+    assert_eq!(done(keys(directory.path(), &["list"])), tree);
+    // A neuron's machine need not have the coldkey.
+    done(keys(directory.path(), &["show", "-w", "bob"]));
+}
+
+#[test]
+fn what_will_be_written_is_said_before_secrets_are_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let asked = keys(directory.path(), &["new", "-w", "carol"]);
+    let told = stderr(&asked);
+    let (plan, error) = (told.find("This writes").unwrap(), told.find("error: ").unwrap());
+    assert!(plan < error, "{told}");
+    for file in ["carol/coldkey ", "carol/coldkeypub.txt ", "carol/hotkeys/default ", "carol/hotkeys/defaultpub.txt "] {
+        assert!(told.contains(file), "{told}");
+    }
+    assert!(!directory.path().join("carol").exists());
+    let quiet = keys(directory.path(), &["new", "-w", "carol", "--no-password", "-q"]);
+    assert!(
+        !stderr(&quiet).contains("This writes") && stderr(&quiet).contains("not shown again"),
+        "{}",
+        stderr(&quiet)
+    );
+}
+
+#[test]
+fn passwords_that_are_easy_to_guess_are_refused() {
+    let directory = prepared();
+    for (arguments, weak) in [
+        (&["new", "-w", "weak", "--password-fd", "0"][..], "password1"),
+        (&["passwd", "-w", "alice", "--new-password-fd", "0"], "alicealice"),
+        (&["backup", "alice.backup", "-w", "alice", "--password-fd", "0"], "alice2024"),
+    ] {
+        let refused = keys_fed(directory.path(), arguments, weak);
+        assert_eq!(code(&refused), 2, "{arguments:?}: {}", stderr(&refused));
+        assert!(
+            stderr(&refused).contains("--weak-password") && !stderr(&refused).contains(weak),
+            "{}",
+            stderr(&refused)
+        );
+    }
+    assert!(!directory.path().join("weak").exists());
+    assert!(!Path::new("alice.backup").exists());
+    assert_eq!(json(keys(directory.path(), &["show", "-w", "alice", "--json"]))["coldkey"]["storage"], "plain");
+}
+
+#[test]
+fn permissions_that_are_too_wide_get_a_hint() {
+    let directory = prepared();
+    let path = directory.path().join("alice/hotkeys/miner");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let signed = keys(directory.path(), &["sign", "m", "--use-hotkey", "-w", "alice", "-H", "miner"]);
+    assert!(stderr(&signed).contains("warning: ") && stderr(&signed).contains("chmod 600"), "{}", stderr(&signed));
+    done(signed);
+    let shown = json(keys(directory.path(), &["show", "-w", "alice", "--json"]));
+    assert!(shown["hotkeys"][0]["hints"][0].as_str().unwrap().contains("chmod 600"), "{shown}");
+    assert!(shown["coldkey"].get("hints").is_none());
+}
+
+/// Pays the price of a password six times: sealed and checked, opened, changed (opened, sealed, checked), opened.
+#[test]
+fn passwords_are_changed_and_found_where_the_clients_leave_them() {
+    let directory = prepared();
+    let first = "Grünkohl-42 & a gate";
+    done(keys_fed(directory.path(), &["passwd", "-w", "alice", "--new-password-fd", "0"], first));
+    let path = directory.path().join("alice/coldkey");
+    assert!(fs::read(&path).unwrap().starts_with(b"$NACL"));
+
+    // As `save_password_to_env` of Bittensor's wallet does.
+    let name = format!("BT_PW_{}", path.to_str().unwrap().replace(['/', '.'], "_").to_uppercase());
+    let hidden: Vec<_> = first.bytes().zip(name.bytes().cycle()).map(|(byte, key)| byte ^ key).collect();
+    use base64::Engine;
+    let hidden = base64::engine::general_purpose::STANDARD.encode(hidden);
+    let with_variable = |arguments: &[&str], value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keys"));
+        command.args(arguments).env_clear().env("BT_WALLET_PATH", directory.path()).env(&name, value);
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let signed = json(with_variable(&["sign", "m", "-w", "alice", "--json"], &hidden));
+    assert_eq!(signed["ss58"], ALICE);
+    let garbled = with_variable(&["sign", "m", "-w", "alice"], "no base64!");
+    assert_eq!(code(&garbled), 2);
+    assert!(stderr(&garbled).contains(&name), "{}", stderr(&garbled));
+
+    let plain = json(with_variable(&["passwd", "-w", "alice", "--no-password", "--json"], &hidden));
+    assert_eq!((&plain["storage"], &plain["ss58"]), (&"plain".into(), &ALICE.into()));
+}
+
+/// Pays the price of a password three times.
+#[test]
+fn a_wallet_is_backed_up_and_restored() {
+    let directory = prepared();
+    let file = directory.path().join("alice.backup");
+    let file = file.to_str().unwrap();
+    let password = "Grünkohl-42 & a gate";
+    let backup = ["backup", file, "-w", "alice", "--password-fd", "0", "--json"];
+    let made = json(keys_fed(directory.path(), &backup, password));
+    assert_eq!(
+        made["files"],
+        serde_json::json!(["coldkey", "coldkeypub.txt", "hotkeys/miner", "hotkeys/minerpub.txt"])
+    );
+    let again = keys_fed(directory.path(), &backup, password);
+    assert_eq!((code(&again), stderr(&again).contains("exists already")), (1, true), "{}", stderr(&again));
+
+    let restore = ["restore", file, "--password-fd", "0", "-w", "copy", "--json"];
+    let restored = json(keys_fed(directory.path(), &restore, password));
+    assert_eq!((&restored["wallet"], &restored["replaced"]), (&"copy".into(), &Value::Null));
+    for path in ["coldkey", "hotkeys/miner"] {
+        let (one, two) = (directory.path().join("alice").join(path), directory.path().join("copy").join(path));
+        assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
+    }
+    let absent = keys(directory.path(), &["backup", "x", "-w", "nobody"]);
+    assert_eq!((code(&absent), stderr(&absent).contains("nobody does not exist")), (1, true));
+}
+
 /// Pays the real price of a password (512 MiB, seconds) three times: once to seal, twice to open.
 #[test]
 fn a_password_protects_the_coldkey() {
     let directory = TempDir::new().unwrap();
-    let new = keys_fed(directory.path(), &["new", "-w", "carol", "--password-fd", "0", "--json"], "s3crét\n");
+    let new =
+        keys_fed(directory.path(), &["new", "-w", "carol", "--password-fd", "0", "--json"], "Grünkohl-42 & s3crét\n");
     let made = json(new);
     assert_eq!((&made["made"][0]["storage"], &made["made"][1]["storage"]), (&"encrypted".into(), &"plain".into()));
     let file = fs::read(directory.path().join("carol/coldkey")).unwrap();
     assert!(file.starts_with(b"$NACL"));
 
     let sign = ["sign", "m", "-w", "carol", "--password-fd", "0", "--json"];
-    let signed = json(keys_fed(directory.path(), &sign, "s3crét"));
+    let signed = json(keys_fed(directory.path(), &sign, "Grünkohl-42 & s3crét"));
     assert_eq!(signed["ss58"], made["made"][0]["ss58"]);
     let wrong = keys_fed(directory.path(), &sign, "secret");
     assert_eq!(code(&wrong), 1);

@@ -7,8 +7,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use keys::keyfile::encryption::Encryption;
 use keys::keyfile::{Content, KeyfileError, PublicKey, StoredKey, parse};
-use keys::{CryptoType, Existing, Keypair, Mnemonic, Protection, Wallet, WalletError, read_keyfile};
+use keys::{Backup, CryptoType, Existing, Keypair, Mnemonic, Protection, Wallet, WalletError, read_keyfile};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -142,6 +143,50 @@ fn an_encrypted_coldkey_of_bittensor_opens() {
     assert_eq!(opened.account_id().to_string(), "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV");
 }
 
+/// Each at its real price, once more for the wrong password.
+#[test]
+fn encryptions_of_old_versions_open_and_are_renewed() {
+    let directory = TempDir::new().unwrap();
+    let wallet = Wallet::new(directory.path(), "old").unwrap();
+    fs::create_dir(wallet.directory()).unwrap();
+    for (file, encryption) in
+        [("legacy_vault_coldkey", Encryption::Vault), ("legacy_fernet_coldkey", Encryption::Fernet)]
+    {
+        fs::copy(recorded().with_file_name(file), wallet.coldkey_path()).unwrap();
+        assert_eq!(wallet.coldkey_encryption().unwrap(), Some(encryption));
+        let opened = wallet.coldkey(Some(PASSWORD)).unwrap();
+        assert_eq!(opened.account_id().to_string(), "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV");
+        let wrong = wallet.coldkey(Some("wrong")).unwrap_err();
+        assert!(matches!(wrong, WalletError::Keyfile { source: KeyfileError::WrongPassword, .. }), "{wrong}");
+    }
+    wallet.protect_coldkey(Some(PASSWORD), Protection::Plain).unwrap();
+    assert_eq!(wallet.coldkey_encryption().unwrap(), None);
+    let renewed = json(wallet.coldkey_path());
+    assert_eq!(renewed["secretPhrase"], "bottom drive obey lake curtain smoke basket hold race lonely fit walk");
+    // The public half, which early versions did not write, is there now.
+    assert_eq!(json(wallet.coldkeypub_path())["ss58Address"], renewed["ss58Address"]);
+}
+
+/// Pays the real price of a password five times.
+#[test]
+fn another_password_takes_the_place_of_the_old_one() {
+    let (_directory, wallet) = with_hotkey();
+    let before = fs::read(wallet.hotkey_path("h").unwrap()).unwrap();
+    wallet.protect_hotkey("h", None, Protection::Password("first")).unwrap();
+    let sealed = fs::read(wallet.hotkey_path("h").unwrap()).unwrap();
+    assert!(sealed.starts_with(b"$NACL"));
+    let wrong = wallet.protect_hotkey("h", Some("other"), Protection::Plain).unwrap_err();
+    assert!(matches!(wrong, WalletError::Keyfile { source: KeyfileError::WrongPassword, .. }), "{wrong}");
+    let unasked = wallet.protect_hotkey("h", None, Protection::Plain).unwrap_err();
+    assert!(matches!(unasked, WalletError::Keyfile { source: KeyfileError::PasswordNeeded, .. }), "{unasked}");
+    let empty = wallet.protect_hotkey("h", Some("first"), Protection::Password("")).unwrap_err();
+    assert!(matches!(empty, WalletError::Keyfile { source: KeyfileError::EmptyPassword, .. }), "{empty}");
+    assert_eq!(fs::read(wallet.hotkey_path("h").unwrap()).unwrap(), sealed, "what failed changed nothing");
+    wallet.protect_hotkey("h", Some("first"), Protection::Plain).unwrap();
+    assert_eq!(fs::read(wallet.hotkey_path("h").unwrap()).unwrap(), before);
+    assert_eq!(mode(&wallet.hotkey_path("h").unwrap()), 0o600);
+}
+
 #[test]
 fn files_and_directories_are_private() {
     let (directory, wallet) = with_hotkey();
@@ -159,6 +204,51 @@ fn files_and_directories_are_private() {
     }
     let left: BTreeSet<_> = walk(directory.path());
     assert_eq!(left.len(), 4, "no unfinished file may stay behind: {left:?}");
+}
+
+#[test]
+fn folders_that_are_links_are_refused() {
+    let (directory, wallet) = with_hotkey();
+    let refused = |wallet: &Wallet, link: &Path| {
+        for result in [
+            wallet.hotkey("h", None).map(drop),
+            wallet.hotkeypub("h").map(drop),
+            wallet.hotkeys().map(drop),
+            wallet.create_hotkey("new", &key(2), Existing::Replace),
+            wallet.create_coldkey(&key(2), Protection::Plain, Existing::Replace),
+            wallet.protect_hotkey("h", None, Protection::Plain),
+            Backup::of(wallet).map(drop),
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(&error, WalletError::Symlink { path } if path == link), "{error}");
+        }
+    };
+    let (hotkeys, elsewhere) = (wallet.directory().join("hotkeys"), directory.path().join("elsewhere"));
+    fs::rename(&hotkeys, &elsewhere).unwrap();
+    symlink(&elsewhere, &hotkeys).unwrap();
+    refused(&wallet, &hotkeys);
+    fs::remove_file(&hotkeys).unwrap();
+    fs::rename(&elsewhere, &hotkeys).unwrap();
+    let linked = directory.path().join("linked");
+    symlink(wallet.directory(), &linked).unwrap();
+    refused(&Wallet::new(directory.path(), "linked").unwrap(), &linked);
+    // The wallet directory itself may be one: people keep it on another disk.
+    let root = directory.path().join("root");
+    symlink(directory.path(), &root).unwrap();
+    Wallet::new(&root, "w").unwrap().hotkey("h", None).unwrap();
+}
+
+#[test]
+fn a_public_file_with_a_secret_in_it_is_refused() {
+    let (_directory, wallet) = with_hotkey();
+    // A bare public key would read as a seed, and its account be one that everybody has the key of.
+    let bare = format!("0x{}", hex::encode(key(1).public().account_id.as_bytes()));
+    for content in [key(1).to_plain().to_vec(), bare.into_bytes()] {
+        fs::write(wallet.hotkeypub_path("h").unwrap(), content).unwrap();
+        let error = wallet.hotkeypub("h").unwrap_err();
+        assert!(matches!(error, WalletError::Keyfile { source: KeyfileError::SecretInPublic, .. }), "{error}");
+        assert!(wallet.hotkey("h", None).is_err());
+    }
 }
 
 fn walk(directory: &Path) -> BTreeSet<PathBuf> {
@@ -248,8 +338,8 @@ fn damaged_and_foreign_files_are_told_apart() {
     check(b"ssh-ed25519 AAAA", |error| matches!(error, KeyfileError::Foreign { .. }));
     check(&vec![b' '; 1 << 20], |error| *error == KeyfileError::TooLarge);
     check(&key(1).public().to_bytes(), |error| *error == KeyfileError::PublicOnly);
-    let legacy = recorded().with_file_name("legacy_fernet_coldkey");
-    check(&fs::read(legacy).unwrap(), |error| matches!(error, KeyfileError::Legacy { .. }));
+    check(b"$ANSIBLE_VAULT;9;ROT13\n61", |error| matches!(error, KeyfileError::Legacy { .. }));
+    check(b"gAAAAA", |error| matches!(error, KeyfileError::Truncated { .. }));
     fs::write(&path, &good).unwrap();
     wallet.hotkey("h", None).unwrap();
 }
@@ -285,20 +375,33 @@ fn links_pipes_and_directories_are_no_key_files() {
 }
 
 #[test]
-fn secrets_that_others_can_read_are_refused() {
+fn what_others_can_get_at_is_told_and_still_read() {
     let (_directory, wallet) = with_hotkey();
     let path = wallet.hotkey_path("h").unwrap();
+    assert_eq!(wallet.exposed_hotkey("h").unwrap(), []);
     for open in [0o640, 0o604, 0o620] {
         chmod(&path, open);
-        let error = wallet.hotkey("h", None).unwrap_err();
-        assert!(matches!(error, WalletError::TooOpen { mode, .. } if mode == open), "{error}");
-        assert!(error.to_string().contains("chmod 600"));
+        let exposed = wallet.exposed_hotkey("h").unwrap();
+        assert_eq!(
+            exposed.iter().map(|it| (&it.path, it.mode, it.is_directory)).collect::<Vec<_>>(),
+            [(&path, open, false)]
+        );
+        assert!(exposed[0].is_serious() && exposed[0].to_string().contains("chmod 600"), "{}", exposed[0]);
+        wallet.hotkey("h", None).unwrap();
     }
     chmod(&path, 0o400);
-    wallet.hotkey("h", None).unwrap();
+    // As version 4.1 of Bittensor's wallet leaves folders; writable they let others exchange what is in them.
+    for (open, serious) in [(0o755, false), (0o777, true)] {
+        chmod(path.parent().unwrap(), open);
+        let exposed = wallet.exposed_hotkey("h").unwrap();
+        assert_eq!(exposed.iter().map(|it| (it.mode, it.is_directory)).collect::<Vec<_>>(), [(open, true)]);
+        assert_eq!(exposed[0].is_serious(), serious);
+        assert!(exposed[0].to_string().contains("chmod 700"), "{}", exposed[0]);
+    }
+    chmod(path.parent().unwrap(), 0o700);
     // Public halves may be open: they are public.
     chmod(&wallet.hotkeypub_path("h").unwrap(), 0o644);
-    wallet.hotkey("h", None).unwrap();
+    assert_eq!(wallet.exposed_hotkey("h").unwrap(), []);
 }
 
 #[test]
@@ -331,10 +434,14 @@ fn an_exchanged_public_file_is_noticed() {
 }
 
 #[test]
-fn unfinished_files_of_a_killed_process_are_not_listed() {
-    let (_directory, wallet) = with_hotkey();
-    fs::write(wallet.directory().join("hotkeys/.unfinished-x"), b"{").unwrap();
+fn unfinished_files_of_a_killed_process_are_not_listed_and_go_with_the_next_write() {
+    let (directory, wallet) = with_hotkey();
+    let left = wallet.directory().join("hotkeys/.unfinished-x");
+    fs::write(&left, b"{").unwrap();
     assert_eq!(wallet.hotkeys().unwrap(), ["h"]);
+    wallet.create_hotkey("i", &key(2), Existing::Keep).unwrap();
+    assert!(!left.exists());
+    assert_eq!(walk(directory.path()).len(), 4);
 }
 
 #[test]

@@ -1,39 +1,95 @@
-//! Passwords and phrases: typed on the terminal without echo, or read from a file descriptor. Never arguments, which every
-//! process on the machine can read.
+//! Passwords and phrases: read from a file descriptor, taken from the variable that Bittensor's clients use, or typed on the
+//! terminal without echo. Never arguments, which every process on the machine can read.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::CliError;
+use super::{CliError, environment};
+use crate::check_strength;
 
 /// Longest secret that is read. Key files, the largest kind, have under 2 KiB.
 const MAX_SECRET_BYTES: usize = 16 * 1024;
 
+/// How often a person may try to find a good new password before the command gives up.
+const MAX_TRIES: usize = 5;
+
 /// Where the password of an encrypted key comes from. Flatten it into a command that may open a coldkey.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PasswordArgs {
-    /// Read the coldkey's password from this file descriptor instead of asking
+    /// Read the key's password from this file descriptor instead of asking
     #[arg(long, value_name = "FD")]
     pub password_fd: Option<u32>,
 }
 
 impl PasswordArgs {
-    /// The password of a key that exists.
-    pub fn existing(&self, key: &str) -> Result<Zeroizing<String>, CliError> {
-        read_secret(&format!("the password of {key}"), self.password_fd, "--password-fd")
+    /// The password of the key in the file at `path`, called `key` when it is asked for.
+    pub fn existing(&self, key: &str, path: &Path) -> Result<Zeroizing<String>, CliError> {
+        let what = format!("the password of {key}");
+        if self.password_fd.is_none()
+            && let Some(password) = environment::password_of(path)?
+        {
+            return Ok(password);
+        }
+        read_secret(&what, self.password_fd, "--password-fd")
+    }
+}
+
+/// Where a new password comes from, and how good it has to be.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPassword<'a> {
+    /// What it protects, when it is asked for.
+    pub key: &'a str,
+    /// The file that it protects, where the environment may hold the password for it.
+    pub path: Option<&'a Path>,
+    /// The descriptor to read it from.
+    pub descriptor: Option<u32>,
+    /// The flag that names the descriptor.
+    pub flag: &'static str,
+    /// Whether one that is easy to guess will do.
+    pub weak: bool,
+    /// Words that a thief would try first, such as the wallet's name.
+    pub related: &'a [&'a str],
+}
+
+impl NewPassword<'_> {
+    /// Gets it: from the descriptor, the environment, or typed twice on the terminal.
+    pub fn get(&self) -> Result<Zeroizing<String>, CliError> {
+        let what = format!("a new password for {}", self.key);
+        if self.descriptor.is_some() {
+            return self.checked(read_secret(&what, self.descriptor, self.flag)?);
+        }
+        if let Some(path) = self.path
+            && let Some(password) = environment::password_of(path)?
+        {
+            return self.checked(password);
+        }
+        for _ in 1..MAX_TRIES {
+            match self.typed(&what) {
+                Err(error @ (CliError::WeakPassword(_) | CliError::PasswordsDiffer)) => tell(&error.to_string()),
+                other => return other,
+            }
+        }
+        self.typed(&what)
     }
 
-    /// A password for a new key, typed twice on a terminal.
-    pub fn new_password(&self, key: &str) -> Result<Zeroizing<String>, CliError> {
-        let password = read_secret(
-            &format!("a new password for {key}"),
-            self.password_fd,
-            "--password-fd` or use `--no-password",
-        )?;
-        if self.password_fd.is_none() && *ask("the same password again")? != *password {
-            return Err(CliError::PasswordsDiffer);
+    fn typed(&self, what: &str) -> Result<Zeroizing<String>, CliError> {
+        let password = self.checked(read_secret(what, None, self.flag)?)?;
+        let again = ask("the same password again")?;
+        if bool::from(again.as_bytes().ct_eq(password.as_bytes())) {
+            Ok(password)
+        } else {
+            Err(CliError::PasswordsDiffer)
+        }
+    }
+
+    fn checked(&self, password: Zeroizing<String>) -> Result<Zeroizing<String>, CliError> {
+        // An empty one is refused by what encrypts, with a hint of its own.
+        if !self.weak && !password.is_empty() {
+            check_strength(&password, self.related)?;
         }
         Ok(password)
     }
@@ -49,6 +105,13 @@ pub fn read_secret(what: &str, descriptor: Option<u32>, flag: &'static str) -> R
         None if !io::stdin().is_terminal() => Err(CliError::NoTerminal { what: what.to_owned(), flag }),
         None => ask(what),
     }
+}
+
+/// A line on stderr for the person at the terminal, who is being asked something there.
+pub(super) fn tell(text: &str) {
+    use io::Write;
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn ask(what: &str) -> Result<Zeroizing<String>, CliError> {

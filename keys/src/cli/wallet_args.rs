@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::secrets::tell;
 use super::{CliError, PasswordArgs};
-use crate::{Keypair, Wallet};
+use crate::{Exposed, Keypair, Wallet};
 
 const DEFAULT_NAME: &str = "default";
 /// Under the home directory.
@@ -98,24 +99,35 @@ impl WalletArgs {
         Ok(Wallet::new(self.path()?, self.wallet_name())?)
     }
 
-    /// Loads the hotkey, asking for a password only if it is encrypted.
+    /// Loads the hotkey, asking for a password only if it is encrypted. Says so on stderr when others can get at it.
     pub fn hotkey_pair(&self, password: &PasswordArgs) -> Result<Keypair, CliError> {
         let (wallet, name) = (self.open()?, self.hotkey_name());
+        wallet.exposed_hotkey(name)?.iter().for_each(warn);
         if !wallet.hotkey_is_encrypted(name)? {
             return Ok(wallet.hotkey(name, None)?);
         }
-        let password = password.existing(&format!("hotkey `{name}` of wallet `{}`", wallet.name()))?;
+        let password =
+            password.existing(&format!("hotkey `{name}` of wallet `{}`", wallet.name()), &wallet.hotkey_path(name)?)?;
         Ok(wallet.hotkey(name, Some(&password))?)
     }
 
-    /// Loads the coldkey, asking for a password only if it is encrypted.
+    /// Loads the coldkey, asking for a password only if it is encrypted. Says so on stderr when others can get at it.
     pub fn coldkey_pair(&self, password: &PasswordArgs) -> Result<Keypair, CliError> {
         let wallet = self.open()?;
+        wallet.exposed_coldkey().iter().for_each(warn);
         if !wallet.coldkey_is_encrypted()? {
             return Ok(wallet.coldkey(None)?);
         }
-        let password = password.existing(&format!("the coldkey of wallet `{}`", wallet.name()))?;
+        let password =
+            password.existing(&format!("the coldkey of wallet `{}`", wallet.name()), &wallet.coldkey_path())?;
         Ok(wallet.coldkey(Some(&password))?)
+    }
+}
+
+/// Bittensor's own wallets have folders that others can look into: worth a word in `keys show`, not at every start.
+fn warn(exposed: &Exposed) {
+    if exposed.is_serious() {
+        tell(&format!("warning: {exposed}"));
     }
 }
 

@@ -1,16 +1,17 @@
 //! `keys regen`
 
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use eyre::{Result, bail};
-use keys::cli::{PasswordArgs, WalletArgs, read_secret};
+use keys::cli::{CliError, NewPassword, PasswordArgs, WalletArgs, read_secret};
 use keys::keyfile::StoredKey;
-use keys::{CryptoType, Existing, Keypair, Mnemonic, Protection, Wallet, is_encrypted, read_keyfile};
+use keys::{CryptoType, Existing, Keypair, Mnemonic, Protection, WalletError, is_encrypted, read_keyfile};
 use zeroize::Zeroizing;
 
+use super::plan::Plan;
+use super::role::{Chosen, Role};
 use crate::Usage;
 use crate::output::{KeyReport, Output};
 
@@ -41,17 +42,15 @@ pub(crate) struct Args {
     no_password: bool,
 
     /// Replace the key that is there; without its phrase it is gone
+    #[arg(long, visible_alias = "overwrite")]
+    force: bool,
+
+    /// Allow a password that is easy to guess
     #[arg(long)]
-    overwrite: bool,
+    weak_password: bool,
 
     #[command(flatten)]
     password: PasswordArgs,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Role {
-    Coldkey,
-    Hotkey,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,55 +63,54 @@ enum Source {
 
 impl Args {
     pub(crate) fn run(&self, args: &WalletArgs, yes: bool, output: &Output) -> Result<ExitCode> {
-        let (wallet, hotkey) = (args.open()?, args.hotkey_name());
-        let existing = if self.overwrite { Existing::Replace } else { Existing::Keep };
-        if self.overwrite && !yes {
-            self.confirm(&wallet, hotkey)?;
-        }
+        let chosen = Chosen::new(args, self.role)?;
+        self.plan(&chosen)?.agree(yes, output)?;
+        let existing = if self.force { Existing::Replace } else { Existing::Keep };
         let (key, password) = self.key()?;
-        let report = match self.role {
-            Role::Hotkey => {
-                wallet.create_hotkey(hotkey, &key, existing)?;
-                KeyReport::hotkey(&wallet, hotkey)?
-            }
+        match self.role {
+            Role::Hotkey => chosen.wallet.create_hotkey(chosen.hotkey(), &key, existing)?,
             Role::Coldkey if self.no_password => {
-                wallet.create_coldkey(&key, Protection::Plain, existing)?;
-                KeyReport::coldkey(&wallet)
+                chosen.wallet.create_coldkey(&key, Protection::Plain, existing)?;
             }
             Role::Coldkey => {
                 let password = match password {
                     // A descriptor is read once: the password that opened the file protects the copy.
                     Some(password) if self.password.password_fd.is_some() => password,
-                    _ => self.password.new_password(&format!("the coldkey of wallet `{}`", wallet.name()))?,
+                    _ => self.new_password(&chosen)?,
                 };
-                wallet.create_coldkey(&key, Protection::Password(&password), existing)?;
-                KeyReport::coldkey(&wallet)
+                chosen.wallet.create_coldkey(&key, Protection::Password(&password), existing)?;
             }
-        };
+        }
+        let report = KeyReport::of(&chosen)?;
         output.result(&report, &report.block())?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn confirm(&self, wallet: &Wallet, hotkey: &str) -> Result<()> {
-        let (there, path) = match self.role {
-            Role::Coldkey => (wallet.has_coldkey(), wallet.coldkey_path()),
-            Role::Hotkey => (wallet.has_hotkey(hotkey)?, wallet.hotkey_path(hotkey)?),
+    fn plan(&self, chosen: &Chosen) -> Result<Plan> {
+        let mut plan = Plan::default();
+        let plain = self.role == Role::Hotkey || self.no_password;
+        let how = if plain { "in plain text" } else { "under a password" };
+        plan.write(chosen.path()?, format!("{}, {how}", chosen.title()));
+        plan.write(chosen.public_path()?, "its public half");
+        if chosen.exists()? {
+            if !self.force {
+                bail!(WalletError::AlreadyExists { path: chosen.path()? });
+            }
+            plan.replace(chosen.path()?);
+        }
+        Ok(plan)
+    }
+
+    fn new_password(&self, chosen: &Chosen) -> Result<Zeroizing<String>, CliError> {
+        let password = NewPassword {
+            key: &chosen.title(),
+            path: Some(&chosen.wallet.coldkey_path()),
+            descriptor: self.password.password_fd,
+            flag: "--password-fd` or use `--no-password",
+            weak: self.weak_password,
+            related: &[chosen.wallet.name(), chosen.hotkey()],
         };
-        if !there {
-            return Ok(());
-        }
-        if !io::stdin().is_terminal() {
-            bail!(Usage(format!("{} would be replaced; confirm it with `--yes`", path.display())));
-        }
-        let mut stderr = io::stderr();
-        write!(stderr, "The key in {} will be gone for good. Type `yes` to replace it: ", path.display())?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        if answer.trim() != "yes" {
-            bail!("{} is left as it is", path.display());
-        }
-        Ok(())
+        password.get()
     }
 
     /// The key, and the password of the file that it came from.
@@ -144,7 +142,7 @@ impl Args {
     fn copied_key(&self) -> Result<(StoredKey, Option<Zeroizing<String>>)> {
         let Some(path) = &self.file else { bail!(Usage("`--from file` needs `--file PATH`".to_owned())) };
         let password =
-            if is_encrypted(path)? { Some(self.password.existing(&path.display().to_string())?) } else { None };
+            if is_encrypted(path)? { Some(self.password.existing(&path.display().to_string(), path)?) } else { None };
         let key = read_keyfile(path, password.as_ref().map(|password| password.as_str()))?;
         Ok((key, password))
     }

@@ -20,8 +20,12 @@ pub(crate) fn run(args: &WalletArgs, output: &Output) -> Result<ExitCode> {
     };
     let coldkey = KeyReport::coldkey(&wallet);
     let hotkeys = names.iter().map(|name| KeyReport::hotkey(&wallet, name)).collect::<Result<Vec<_>, _>>()?;
-    let blocks: Vec<_> = std::iter::once(&coldkey).chain(&hotkeys).map(KeyReport::block).collect();
+    let mut text = coldkey.block().to_string();
+    for hotkey in &hotkeys {
+        text.push('\n');
+        text.push_str(&hotkey.block());
+    }
     let broken = coldkey.has_problem() || hotkeys.iter().any(KeyReport::has_problem);
-    output.result(&json!({ "name": wallet.name(), "coldkey": coldkey, "hotkeys": hotkeys }), &blocks.join("\n"))?;
+    output.result(&json!({ "name": wallet.name(), "coldkey": coldkey, "hotkeys": hotkeys }), &text)?;
     Ok(if broken { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
 }

@@ -1,159 +1,105 @@
-//! Key files under a password: `$NACL`, a 24-byte nonce, and an XSalsa20-Poly1305 box around the plain file.
+//! Key files under a password, in each of the encryptions that Bittensor's wallets have had.
 //!
-//! The box's key is Argon2i of the password. Its salt is the same for every file (Bittensor's choice, kept so that wallets
-//! interoperate): one password gives one key everywhere, so a weak password is weak for all who chose it.
+//! Only `$NACL` is written. Opening takes seconds in all but the vault, by design: whoever guesses passwords pays that for
+//! each guess.
+
+mod fernet;
+pub(crate) mod nacl;
+mod vault;
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use crypto_secretbox::aead::Aead;
-use crypto_secretbox::{KeyInit, XSalsa20Poly1305};
-use zeroize::Zeroizing;
+pub(super) use nacl::seal;
 
-use super::{Content, KeyfileError, StoredKey};
-
-/// What an encrypted key file starts with.
-pub const MAGIC: &[u8] = b"$NACL";
-
-const NONCE_BYTES: usize = 24;
-const MAC_BYTES: usize = 16;
-const SALT: [u8; 16] = [0x13, 0x71, 0x83, 0xdf, 0xf1, 0x5a, 0x09, 0xbc, 0x9c, 0x90, 0xb5, 0x51, 0x87, 0x39, 0xe9, 0xb1];
-
-/// What deriving the key costs. Part of the format: another cost gives another key.
-#[derive(Clone, Copy)]
-struct Cost {
-    memory_kib: u32,
-    passes: u32,
-}
-
-/// Bittensor's cost, libsodium's "sensitive": seconds and half a gibibyte.
-const COST: Cost = Cost { memory_kib: 512 * 1024, passes: 8 };
+use super::{Content, KeyfileError, StoredKey, fields};
 
 /// A key file that needs a password.
 #[derive(Clone)]
-pub struct EncryptedKey {
-    nonce: [u8; NONCE_BYTES],
-    sealed: Vec<u8>,
+pub struct EncryptedKey(Sealed);
+
+#[derive(Clone)]
+enum Sealed {
+    Nacl(nacl::Sealed),
+    Vault(vault::Sealed),
+    Fernet(fernet::Sealed),
+}
+
+/// How a key file is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encryption {
+    /// Argon2i and XSalsa20-Poly1305, as written today.
+    Nacl,
+    /// An Ansible vault, of the first versions.
+    Vault,
+    /// A Fernet token, of versions since.
+    Fernet,
+}
+
+impl Encryption {
+    /// Whether current versions write it.
+    pub const fn is_current(self) -> bool {
+        matches!(self, Self::Nacl)
+    }
+}
+
+impl fmt::Display for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Nacl => "nacl",
+            Self::Vault => "ansible-vault",
+            Self::Fernet => "fernet",
+        })
+    }
 }
 
 impl EncryptedKey {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, KeyfileError> {
-        let truncated = KeyfileError::Truncated { bytes: bytes.len() };
-        let body = bytes.strip_prefix(MAGIC).unwrap_or_default();
-        let Some((nonce, sealed)) = body.split_first_chunk::<NONCE_BYTES>() else { return Err(truncated) };
-        if sealed.len() <= MAC_BYTES {
-            return Err(truncated);
-        }
-        Ok(Self { nonce: *nonce, sealed: sealed.to_vec() })
+    /// Reads what can be read without a password; `None` if the bytes are no encrypted key file.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Result<Self, KeyfileError>> {
+        let is = |magic: &[u8]| bytes.starts_with(magic);
+        let sealed = if is(nacl::MAGIC) {
+            nacl::Sealed::parse(bytes).map(Sealed::Nacl)
+        } else if is(vault::MAGIC) {
+            vault::Sealed::parse(bytes).map(Sealed::Vault)
+        } else if is(fernet::MAGIC) {
+            fernet::Sealed::parse(bytes).map(Sealed::Fernet)
+        } else if [nacl::MAGIC, vault::MAGIC, fernet::MAGIC].iter().any(|magic| magic.starts_with(bytes)) {
+            Err(KeyfileError::Truncated { bytes: bytes.len() })
+        } else {
+            return None;
+        };
+        Some(sealed.map(Self))
     }
 
-    /// Opens it. Takes seconds and 512 MiB, by design: whoever guesses passwords pays that for each guess.
+    /// How it is encrypted.
+    pub const fn encryption(&self) -> Encryption {
+        match self.0 {
+            Sealed::Nacl(_) => Encryption::Nacl,
+            Sealed::Vault(_) => Encryption::Vault,
+            Sealed::Fernet(_) => Encryption::Fernet,
+        }
+    }
+
+    /// Opens it.
     pub fn open(&self, password: &str) -> Result<StoredKey, KeyfileError> {
-        self.open_at(COST, password)
-    }
-
-    fn open_at(&self, cost: Cost, password: &str) -> Result<StoredKey, KeyfileError> {
-        let cipher = cipher(cost, password)?;
-        let plain = cipher
-            .decrypt(&self.nonce.into(), self.sealed.as_slice())
-            .map(Zeroizing::new)
-            .map_err(|_| KeyfileError::WrongPassword)?;
-        match super::parse_plain(&plain)? {
-            Content::Secret(key) => Ok(key),
-            _ => Err(KeyfileError::PublicOnly),
-        }
+        key_in(&match &self.0 {
+            Sealed::Nacl(sealed) => sealed.open(password)?,
+            Sealed::Vault(sealed) => sealed.open(password)?,
+            Sealed::Fernet(sealed) => sealed.open(password)?,
+        })
     }
 }
 
 impl fmt::Debug for EncryptedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EncryptedKey({} bytes)", self.sealed.len())
+        write!(f, "EncryptedKey({})", self.encryption())
     }
 }
 
-/// Seals a plain key file.
-pub(super) fn encrypt(plain: &[u8], password: &str) -> Result<Vec<u8>, KeyfileError> {
-    encrypt_at(COST, plain, password)
-}
-
-fn encrypt_at(cost: Cost, plain: &[u8], password: &str) -> Result<Vec<u8>, KeyfileError> {
-    if password.is_empty() {
-        return Err(KeyfileError::EmptyPassword);
-    }
-    // Drawn anew for every file: the key repeats, so the nonce must not.
-    let mut nonce = [0; NONCE_BYTES];
-    getrandom::fill(&mut nonce)?;
-    #[expect(clippy::expect_used, reason = "sealing fails only beyond 256 GiB")]
-    let sealed = cipher(cost, password)?.encrypt(&nonce.into(), plain).expect("a key file is small");
-    Ok([MAGIC, &nonce, &sealed].concat())
-}
-
-fn cipher(cost: Cost, password: &str) -> Result<XSalsa20Poly1305, KeyfileError> {
-    const LANES: u32 = 1;
-    let no_memory = || KeyfileError::Memory { mebibytes: cost.memory_kib as usize / 1024 };
-    let mut key = Zeroizing::new([0; 32]);
-    #[expect(clippy::expect_used, reason = "the costs are constants of this module, and in Argon2's range")]
-    let params = Params::new(cost.memory_kib, cost.passes, LANES, Some(key.len())).expect("constant costs");
-    let blocks = params.block_count();
-    // Asked for here rather than inside argon2, which aborts the process when memory is short.
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(blocks).map_err(|_| no_memory())?;
-    memory.resize(blocks, Block::default());
-    Argon2::new(Algorithm::Argon2i, Version::V0x13, params)
-        .hash_password_into_with_memory(password.as_bytes(), &SALT, key.as_mut_slice(), &mut memory)
-        .map_err(|_| no_memory())?;
-    Ok(XSalsa20Poly1305::new(key.as_slice().into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::CryptoType;
-
-    /// The same code at a price that a test can pay many times; tests/vectors.rs pays the real one.
-    const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
-
-    fn sample() -> StoredKey {
-        StoredKey::from_seed([5; 32], CryptoType::Sr25519)
-    }
-
-    fn sealed() -> Vec<u8> {
-        encrypt_at(CHEAP, &sample().to_plain(), "right").unwrap()
-    }
-
-    #[test]
-    fn opens_with_its_password_only() {
-        let file = EncryptedKey::parse(&sealed()).unwrap();
-        assert_eq!(file.open_at(CHEAP, "right").unwrap().public(), sample().public());
-        for wrong in ["", "Right", "right "] {
-            assert_eq!(file.open_at(CHEAP, wrong).unwrap_err(), KeyfileError::WrongPassword);
-        }
-    }
-
-    #[test]
-    fn any_flipped_bit_and_any_cut_is_noticed() {
-        let good = sealed();
-        for at in (MAGIC.len()..good.len()).step_by(7) {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            assert!(EncryptedKey::parse(&bad).unwrap().open_at(CHEAP, "right").is_err(), "byte {at}");
-        }
-        for bytes in 0..good.len() {
-            let opened = EncryptedKey::parse(&good[..bytes]).and_then(|file| file.open_at(CHEAP, "right"));
-            assert!(opened.is_err(), "cut at {bytes}");
-        }
-    }
-
-    #[test]
-    fn nonces_never_repeat_and_no_secret_shows() {
-        let (one, two) = (sealed(), sealed());
-        assert_ne!(one, two);
-        let plain = sample().to_plain();
-        assert!(!one.windows(16).any(|window| plain.windows(16).any(|other| other == window)));
-    }
-
-    #[test]
-    fn an_empty_password_is_refused() {
-        assert_eq!(encrypt_at(CHEAP, b"{}", "").unwrap_err(), KeyfileError::EmptyPassword);
+/// The key in the plain file that was sealed.
+fn key_in(plain: &[u8]) -> Result<StoredKey, KeyfileError> {
+    match fields::parse(plain)? {
+        Content::Secret(key) => Ok(key),
+        _ => Err(KeyfileError::PublicOnly),
     }
 }
