@@ -73,6 +73,8 @@ pub(crate) fn beacon_seed(seed: u64) -> [u8; 32] {
 pub fn node_config(args: &UpArgs, accounts: &Accounts) -> DevNodeConfig {
     let root = accounts.root.coldkey_id();
     let mut config = DevNodeConfig::new(root.0, vec![(root.0, INITIAL_ISSUANCE.0)], beacon_seed(args.seed));
+    // Validators stake ten times what a new pool holds, and are paid for their work, not for a price.
+    config.stable_subnets = true;
     config.block_time = args.block_time;
     config.port = args.port;
     config.state_dir = args.state.as_ref().map(|state| state.join("chain"));

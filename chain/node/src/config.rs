@@ -34,6 +34,9 @@ pub struct DevNodeConfig {
     pub endowed: Vec<([u8; 32], u64)>,
     /// The account that may call as root.
     pub sudo: [u8; 32],
+    /// Whether alpha is worth TAO one to one on the subnets that will be created: stakes of any size move no price. As on
+    /// Bittensor, each has a pool otherwise.
+    pub stable_subnets: bool,
     /// Fixes the beacon's key and so every pulse.
     pub beacon_seed: [u8; 32],
     /// Time between blocks, in whole milliseconds. Also the length of a beacon's round.
@@ -65,6 +68,7 @@ impl DevNodeConfig {
         Self {
             endowed,
             sudo,
+            stable_subnets: false,
             beacon_seed,
             block_time: Duration::from_millis(250),
             genesis_time_secs: DEFAULT_GENESIS_TIME_SECS,

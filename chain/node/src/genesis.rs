@@ -21,6 +21,7 @@ pub(crate) fn storage(config: &DevNodeConfig, beacon: &Beacon) -> Result<Storage
     let mut genesis = RuntimeGenesisConfig::default();
     genesis.balances.balances = config.endowed.iter().map(|(who, rao)| (AccountId::new(*who), *rao)).collect();
     genesis.sudo.key = Some(AccountId::new(config.sudo));
+    genesis.subtensor_module.stable_subnets = config.stable_subnets;
     genesis.aura.slot_duration_millis = block_millis;
 
     let public_key = beacon.public_key();
@@ -72,6 +73,7 @@ mod tests {
         assert!(made(|config| config.beacon_seed = [4; 32]).top != made(|_| ()).top);
         assert!(made(|config| config.block_time = Duration::from_secs(1)).top != made(|_| ()).top);
         assert!(made(|config| config.sudo = [2; 32]).top != made(|_| ()).top);
+        assert!(made(|config| config.stable_subnets = true).top != made(|_| ()).top);
         assert!(made(|config| config.endowed[0].1 += 1).top != made(|_| ()).top);
     }
 }

@@ -74,6 +74,8 @@ mod runtime {
     pub type AdminUtils = pallet_subtensor::admin::Pallet<Runtime>;
     #[runtime::pallet_index(26)]
     pub type Drand = pallet_drand::Pallet<Runtime>;
+    #[runtime::pallet_index(28)]
+    pub type Swap = pallet_subtensor::swap::Pallet<Runtime>;
 }
 
 parameter_types! {
@@ -178,6 +180,7 @@ impl pallet_sudo::Config for Runtime {
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
     type Beacon = Runtime;
+    type FeeRates = Swap;
 }
 
 impl pallet_subtensor::BeaconSignatures for Runtime {
@@ -187,6 +190,8 @@ impl pallet_subtensor::BeaconSignatures for Runtime {
 }
 
 impl pallet_subtensor::admin::Config for Runtime {}
+
+impl pallet_subtensor::swap::Config for Runtime {}
 
 impl pallet_commitments::Config for Runtime {
     type MaxFields = ConstU32<{ pallet_commitments::MAX_FIELDS }>;

@@ -10,7 +10,7 @@ pub use pallet::*;
 #[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
 #[frame_support::pallet]
 pub mod pallet {
-    use crate::{MechId, NetUid, Pallet as Subtensor, RecycleOrBurnEnum, TaoBalance, U64F64, defaults};
+    use crate::{I96F32, MechId, NetUid, Pallet as Subtensor, RecycleOrBurnEnum, TaoBalance, U64F64, defaults};
     use alloc::vec::Vec;
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
@@ -630,6 +630,38 @@ pub mod pallet {
         pub fn sudo_set_max_mechanism_count(origin: OriginFor<T>, max_mechanism_count: MechId) -> DispatchResult {
             ensure_root(origin)?;
             Subtensor::<T>::set_max_mechanism_count(max_mechanism_count)
+        }
+
+        // ---- The pool. ----
+
+        /// Sets whether stake may be given to another coldkey. By root or the subnet's owner.
+        #[pallet::call_index(61)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_toggle_transfer(origin: OriginFor<T>, netuid: NetUid, toggle: bool) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 61)?;
+            Subtensor::<T>::set_transfer_toggle(netuid, toggle);
+            Ok(())
+        }
+
+        /// Sets how fast average prices follow prices at most. By root.
+        #[pallet::call_index(63)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_subnet_moving_alpha(origin: OriginFor<T>, alpha: I96F32) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_subnet_moving_alpha(alpha)
+        }
+
+        /// Sets the blocks after which a subnet's average price follows half as fast as it ever will. By root.
+        #[pallet::call_index(65)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_ema_price_halving_period(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            ema_halving: u64,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_ema_price_halving_blocks(netuid, ema_halving);
+            Ok(())
         }
     }
 }

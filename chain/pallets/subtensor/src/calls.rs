@@ -126,7 +126,7 @@ mod calls {
             netuid: NetUid,
             amount_staked: TaoBalance,
         ) -> DispatchResult {
-            Self::do_add_stake(origin, hotkey, netuid, amount_staked)
+            Self::do_add_stake(origin, hotkey, netuid, amount_staked, None)
         }
 
         /// Takes stake of the signing coldkey back from a hotkey.
@@ -138,7 +138,7 @@ mod calls {
             netuid: NetUid,
             amount_unstaked: AlphaBalance,
         ) -> DispatchResult {
-            Self::do_remove_stake(origin, hotkey, netuid, amount_unstaked)
+            Self::do_remove_stake(origin, hotkey, netuid, amount_unstaked, None)
         }
 
         /// Says where the signing hotkey can be reached.
@@ -471,6 +471,162 @@ mod calls {
         #[pallet::weight(Pallet::<T>::start_weight())]
         pub fn set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
             Self::do_set_tempo(origin, netuid, tempo)
+        }
+
+        // ---- Stake, with and without a limit on the price. ----
+
+        /// Stakes TAO unless that would raise the price above `limit_price` rao; with `allow_partial`, as much as does
+        /// not.
+        #[pallet::call_index(88)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn add_stake_limit(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            amount_staked: TaoBalance,
+            limit_price: TaoBalance,
+            allow_partial: bool,
+        ) -> DispatchResult {
+            let limit = Some(Limit { price: limit_price, allow_partial });
+            Self::do_add_stake(origin, hotkey, netuid, amount_staked, limit)
+        }
+
+        /// Takes stake back unless that would lower the price below `limit_price` rao; with `allow_partial`, as much as
+        /// does not.
+        #[pallet::call_index(89)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn remove_stake_limit(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            amount_unstaked: AlphaBalance,
+            limit_price: TaoBalance,
+            allow_partial: bool,
+        ) -> DispatchResult {
+            let limit = Some(Limit { price: limit_price, allow_partial });
+            Self::do_remove_stake(origin, hotkey, netuid, amount_unstaked, limit)
+        }
+
+        /// Takes all of a stake back, unless that would lower the price below the limit, if there is one.
+        #[pallet::call_index(103)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn remove_stake_full_limit(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            limit_price: Option<TaoBalance>,
+        ) -> DispatchResult {
+            Self::do_remove_stake_full(origin, hotkey, netuid, limit_price)
+        }
+
+        /// Takes all stake on a hotkey back, from every subnet and from root.
+        #[pallet::call_index(83)]
+        #[pallet::weight(Pallet::<T>::stake_everywhere_weight())]
+        pub fn unstake_all(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+            Self::do_unstake_all(origin, hotkey)
+        }
+
+        /// Moves all stake on a hotkey from every subnet to root.
+        #[pallet::call_index(84)]
+        #[pallet::weight(Pallet::<T>::stake_everywhere_weight())]
+        pub fn unstake_all_alpha(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+            Self::do_unstake_all_alpha(origin, hotkey)
+        }
+
+        /// Moves stake to another hotkey, another subnet or both.
+        #[pallet::call_index(85)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn move_stake(
+            origin: OriginFor<T>,
+            origin_hotkey: T::AccountId,
+            destination_hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+        ) -> DispatchResult {
+            Self::do_move_stake(
+                origin,
+                origin_hotkey,
+                destination_hotkey,
+                origin_netuid,
+                destination_netuid,
+                alpha_amount,
+            )
+        }
+
+        /// Gives stake to another coldkey, where `TransferToggle` allows it.
+        #[pallet::call_index(86)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn transfer_stake(
+            origin: OriginFor<T>,
+            destination_coldkey: T::AccountId,
+            hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+        ) -> DispatchResult {
+            Self::do_transfer_stake(
+                origin,
+                destination_coldkey,
+                hotkey,
+                origin_netuid,
+                destination_netuid,
+                alpha_amount,
+            )
+        }
+
+        /// Moves stake to another subnet.
+        #[pallet::call_index(87)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn swap_stake(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+        ) -> DispatchResult {
+            Self::do_swap_stake(origin, hotkey, origin_netuid, destination_netuid, alpha_amount, None)
+        }
+
+        /// Moves stake to another subnet unless afterwards one alpha of the origin would be worth less than
+        /// `limit_price` billionths of the destination's; with `allow_partial`, as much as leaves it at that.
+        #[pallet::call_index(90)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn swap_stake_limit(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+            limit_price: TaoBalance,
+            allow_partial: bool,
+        ) -> DispatchResult {
+            let limit = Some(Limit { price: limit_price, allow_partial });
+            Self::do_swap_stake(origin, hotkey, origin_netuid, destination_netuid, alpha_amount, limit)
+        }
+
+        /// Destroys stake of the signing coldkey; the subnet may emit it again.
+        #[pallet::call_index(101)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn recycle_alpha(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            amount: AlphaBalance,
+            netuid: NetUid,
+        ) -> DispatchResult {
+            Self::do_recycle_alpha(origin, hotkey, amount, netuid)
+        }
+
+        /// Destroys stake of the signing coldkey for ever.
+        #[pallet::call_index(102)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn burn_alpha(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            amount: AlphaBalance,
+            netuid: NetUid,
+        ) -> DispatchResult {
+            Self::do_burn_alpha(origin, hotkey, amount, netuid)
         }
     }
 }

@@ -105,9 +105,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// The stake that is a hotkey's own, before any of it goes to children.
+    /// The stake that is a hotkey's own, before any of it goes to children: its alpha here, and its root stake for what
+    /// that counts.
     pub(crate) fn own_stake(hotkey: &T::AccountId, netuid: NetUid) -> AlphaBalance {
-        TotalHotkeyAlpha::<T>::get(hotkey, netuid)
+        TotalHotkeyAlpha::<T>::get(hotkey, netuid).saturating_add(Self::weighted_root_stake(hotkey))
     }
 
     /// The stake that speaks for a hotkey in consensus: its own, less what its children work with, plus what it works

@@ -44,7 +44,17 @@ impl<T: Config> Pallet<T> {
 
     /// Staking or unstaking.
     pub(crate) fn stake_weight() -> Weight {
-        bound::<T>(10, 8)
+        bound::<T>(16, 10)
+    }
+
+    /// Moving stake: two markets, two pools of shares.
+    pub(crate) fn move_weight() -> Weight {
+        bound::<T>(24, 16)
+    }
+
+    /// Unstaking from every subnet.
+    pub(crate) fn stake_everywhere_weight() -> Weight {
+        Self::stake_weight().saturating_mul(u64::from(defaults::SUBNET_LIMIT).saturating_add(1))
     }
 
     /// Serving an axon.
@@ -71,7 +81,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn block_weight(subnets: usize, neurons: usize) -> Weight {
         let subnets = u64::try_from(subnets).unwrap_or(u64::MAX);
         let neurons = u64::try_from(neurons).unwrap_or(u64::MAX);
-        let per_subnet = T::DbWeight::get().reads_writes(20, 12).saturating_mul(subnets);
+        let per_subnet = T::DbWeight::get().reads_writes(36, 26).saturating_mul(subnets);
         // A neuron's row of weights and of bonds can name every other neuron.
         let per_neuron = T::DbWeight::get().reads_writes(10, 8).saturating_add(Weight::from_parts(
             ELEMENT_PICOSECONDS.saturating_mul(2 * u64::from(defaults::MAX_ALLOWED_UIDS)),

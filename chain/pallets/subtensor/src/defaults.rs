@@ -2,7 +2,7 @@
 //!
 //! A comment marks where this chain differs. All of them can be changed later by calls.
 
-use crate::{Config, NetUid, TaoBalance, U64F64};
+use crate::{Config, I96F32, NetUid, TaoBalance, U64F64};
 use codec::Decode;
 use core::marker::PhantomData;
 use frame_support::{parameter_types, traits::Get};
@@ -140,7 +140,25 @@ pub const ADMIN_FREEZE_WINDOW_BLOCKS: u16 = 10;
 /// Tempos between two settings of one hyperparameter by a subnet's owner.
 pub const OWNER_HYPERPARAM_RATE_LIMIT_TEMPOS: u16 = 2;
 
+/// `SubnetMechanism` where alpha is worth TAO one to one.
+pub const STABLE_MECHANISM: u16 = 0;
+/// `SubnetMechanism` where alpha has a pool.
+pub const DYNAMIC_MECHANISM: u16 = 1;
+/// What a pool keeps of a trade, as a fraction of 65535.
+pub const FEE_RATE: u16 = 33;
+/// The most that a pool may keep of a trade, as a fraction of 65535 (1.5 %). The bound is this chain's.
+pub const MAX_FEE_RATE: u16 = 1_000;
+/// What a pool may not be drained below on either side, and what a subnet costs at least. With less, rounding would
+/// move the price. The bound is this chain's.
+pub const MIN_RESERVE: u64 = 1_000;
+/// What TAO staked on root counts for in a subnet, as a fraction of 2⁶⁴ − 1 (5 %).
+pub const TAO_WEIGHT: u64 = 971_718_665_099_567_868;
+/// Blocks after which a subnet's average price follows half as fast as it ever will.
+pub const EMA_PRICE_HALVING_BLOCKS: u64 = 201_600;
+
 parameter_types! {
+    /// How fast the average price follows the price at most: 0.000003, to the nearest 2⁻³².
+    pub const SubnetMovingAlphaDefault: I96F32 = I96F32 { bits: 12_885 };
     /// How many mechanisms a subnet may have.
     pub const MaxMechanismCountDefault: crate::MechId = crate::MechId(2);
     /// The factor by which a registration raises the price of the next.

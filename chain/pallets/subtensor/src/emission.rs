@@ -1,10 +1,10 @@
 //! What a block does by itself: prices fall, TAO is emitted to subnets, and epochs that are due run.
 
 use crate::{
-    BlockEmission, BlocksSinceLastStep, Config, Event, FirstEmissionBlockNumber, LastEpochBlock, MaxEpochsPerBlock,
-    NetUid, OwnerCutEnabled, Pallet, PendingEpochAt, PendingOwnerCut, PendingServerEmission, PendingValidatorEmission,
-    RegistrationsThisBlock, SubnetAlphaOutEmission, SubnetEmissionEnabled, SubnetOwnerCut, SubnetTaoInEmission,
-    SubnetworkN, TaoBalance, Tempo, defaults,
+    AlphaBalance, BlockEmission, BlocksSinceLastStep, Config, Event, FirstEmissionBlockNumber, LastEpochBlock,
+    MaxEpochsPerBlock, NetUid, OwnerCutEnabled, Pallet, PendingEpochAt, PendingOwnerCut, PendingRootAlphaDivs,
+    PendingServerEmission, PendingValidatorEmission, RegistrationsThisBlock, SubnetAlphaOut, SubnetAlphaOutEmission,
+    SubnetEmissionEnabled, SubnetOwnerCut, SubnetworkN, TaoBalance, Tempo, defaults, numbers::Proportion,
 };
 use alloc::vec::Vec;
 use frame_support::weights::Weight;
@@ -23,20 +23,26 @@ impl<T: Config> Pallet<T> {
         Self::block_weight(subnets.len(), neurons).saturating_add(Self::reveal_weight(opened))
     }
 
-    /// Emits this block's TAO, split evenly over the subnets that take part (Bittensor splits by the price of their
-    /// alpha, which is one here). With none, nothing is emitted.
+    /// Emits this block's TAO over the subnets that take part. With none, nothing is emitted.
     fn accrue_emission(subnets: &[NetUid], now: u64) {
         let emission = block_emission(Self::issuance());
         BlockEmission::<T>::put(emission);
         let (taking, idle): (Vec<NetUid>, Vec<NetUid>) =
             subnets.iter().partition(|netuid| Self::takes_emission(**netuid, now));
         for netuid in idle {
-            SubnetTaoInEmission::<T>::remove(netuid);
-            SubnetAlphaOutEmission::<T>::remove(netuid);
+            Self::forget_emission(netuid);
         }
-        let equal_parts = alloc::vec![1; taking.len()];
-        for (netuid, share) in taking.into_iter().zip(split(emission, &equal_parts)) {
-            Self::accrue_to_subnet(netuid, share);
+        let root_sells = Self::root_sells(&taking);
+        for (netuid, share) in taking.iter().copied().zip(split(emission, &Self::emission_weights(&taking))) {
+            let (alpha, to_root) = if Self::is_dynamic(netuid) {
+                Self::emit_to_pool(netuid, share)
+            } else {
+                Self::emit_one_to_one(netuid, share)
+            };
+            Self::accrue_alpha(netuid, alpha, to_root, root_sells);
+        }
+        for netuid in taking {
+            Self::update_moving_price(netuid, now);
         }
     }
 
@@ -45,19 +51,27 @@ impl<T: Config> Pallet<T> {
             && FirstEmissionBlockNumber::<T>::get(netuid).is_some_and(|first| first <= now)
     }
 
-    /// Sets a subnet's share aside until its epoch: the owner's cut, then half to miners and half to validators, who
-    /// also get the odd rao.
-    fn accrue_to_subnet(netuid: NetUid, share: TaoBalance) {
-        let owner_cut = if OwnerCutEnabled::<T>::get(netuid) { part(share, SubnetOwnerCut::<T>::get()) } else { 0 };
-        let rest = share.saturating_sub(owner_cut);
+    /// Sets a subnet's alpha aside until its epoch: the owner's cut, then half to miners and half to validators, who
+    /// also get the odd one. Root's part of the validators' half waits to be sold, if root may sell; else it is not
+    /// issued.
+    fn accrue_alpha(netuid: NetUid, alpha: AlphaBalance, to_root: Proportion, root_sells: bool) {
+        let owner_cut = if OwnerCutEnabled::<T>::get(netuid) { part(alpha, SubnetOwnerCut::<T>::get()) } else { 0 };
+        let rest = alpha.saturating_sub(owner_cut);
         let miners = rest / 2;
-        let validators = rest.saturating_sub(miners);
+        let root = to_root.of_amount(rest.saturating_sub(miners));
+        let validators = rest.saturating_sub(miners).saturating_sub(root);
+        let issued = if root_sells {
+            PendingRootAlphaDivs::<T>::mutate(netuid, |pending| *pending = pending.saturating_add(root));
+            alpha
+        } else {
+            alpha.saturating_sub(root)
+        };
         PendingOwnerCut::<T>::mutate(netuid, |pending| *pending = pending.saturating_add(owner_cut));
         PendingServerEmission::<T>::mutate(netuid, |pending| *pending = pending.saturating_add(miners));
         PendingValidatorEmission::<T>::mutate(netuid, |pending| *pending = pending.saturating_add(validators));
-        Self::add_backing(netuid, share);
-        SubnetTaoInEmission::<T>::insert(netuid, share);
-        SubnetAlphaOutEmission::<T>::insert(netuid, share);
+        // Below 21 million by its halvings, so nothing saturates.
+        SubnetAlphaOut::<T>::mutate(netuid, |out| *out = out.saturating_add(issued));
+        SubnetAlphaOutEmission::<T>::insert(netuid, alpha);
     }
 
     /// Runs the epochs that are due, those that wait longest first, as many as one block may have; the others are put

@@ -168,5 +168,18 @@ mod errors {
         TooManyUIDsPerMechanism,
         /// Hyperparameters stand still before an epoch (`AdminFreezeWindow` blocks).
         AdminActionProhibitedDuringWeightsWindow,
+
+        /// The subnet's pool is too small for this trade.
+        InsufficientLiquidity,
+        /// The price would pass the limit; allow a part, or move the limit.
+        SlippageTooHigh,
+        /// Stake cannot move to where it is.
+        SameNetuid,
+        /// Stake on this subnet may not be given to another coldkey.
+        TransferDisallowed,
+        /// More alpha than the subnet has issued.
+        NotEnoughAlphaOutToRecycle,
+        /// Root's stake is TAO, which is not destroyed this way.
+        CannotBurnOrRecycleOnRootSubnet,
     }
 }

@@ -14,9 +14,9 @@ mod events {
         FirstEmissionBlockNumberSet(NetUid, u64),
         /// A subnet's identity was set.
         SubnetIdentitySet(NetUid),
-        /// Stake was added: (coldkey, hotkey, TAO paid, alpha got, netuid, fee).
+        /// Stake was added: (coldkey, hotkey, TAO paid, alpha got, netuid, fee in TAO).
         StakeAdded(T::AccountId, T::AccountId, TaoBalance, AlphaBalance, NetUid, u64),
-        /// Stake was removed: (coldkey, hotkey, TAO got, alpha paid, netuid, fee).
+        /// Stake was removed: (coldkey, hotkey, TAO got, alpha paid, netuid, fee in alpha).
         StakeRemoved(T::AccountId, T::AccountId, TaoBalance, AlphaBalance, NetUid, u64),
         /// A neuron registered: (netuid, uid, hotkey).
         NeuronRegistered(NetUid, u16, T::AccountId),
@@ -217,5 +217,14 @@ mod events {
         NetworkLockCostReductionIntervalSet(u64),
         /// A subnet's owner hotkey was set.
         SubnetOwnerHotkeySet(NetUid, T::AccountId),
+
+        /// Stake moved: (coldkey, from hotkey, from netuid, to hotkey, to netuid, worth in TAO).
+        StakeMoved(T::AccountId, T::AccountId, NetUid, T::AccountId, NetUid, TaoBalance),
+        /// Stake was given away: (from coldkey, to coldkey, hotkey, from netuid, to netuid, worth in TAO).
+        StakeTransferred(T::AccountId, T::AccountId, T::AccountId, NetUid, NetUid, TaoBalance),
+        /// Stake changed subnets: (coldkey, hotkey, from netuid, to netuid, worth in TAO).
+        StakeSwapped(T::AccountId, T::AccountId, NetUid, NetUid, TaoBalance),
+        /// Giving stake on a subnet to others was switched.
+        TransferToggle(NetUid, bool),
     }
 }

@@ -67,6 +67,9 @@ impl<T: Config> Pallet<T> {
             }
         }
         let now = Self::current_block();
+        if netuid.is_none() && !keep_stake {
+            Self::move_all_stake(NetUid::ROOT, &old, &new)?;
+        }
         let event = if let Some(netuid) = netuid {
             LastHotkeySwapOnNetuid::<T>::insert(netuid, &coldkey, now);
             Event::HotkeySwappedOnSubnet { coldkey, old_hotkey: old, new_hotkey: new, netuid }

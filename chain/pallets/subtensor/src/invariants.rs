@@ -3,9 +3,10 @@
 
 use crate::{
     Active, Alpha, AlphaBalance, Config, Consensus, Dividends, Emission, Incentive, IsNetworkMember, Keys, LastUpdate,
-    MaxAllowedUids, NetUid, NetUidStorageIndex, NetworksAdded, Pallet, PendingOwnerCut, PendingServerEmission,
-    PendingValidatorEmission, StakeWeight, SubnetTAO, SubnetworkN, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares,
-    TotalNetworks, TotalStake, U64F64, Uids, ValidatorPermit, ValidatorTrust, Weights, defaults,
+    MaxAllowedUids, NetUid, NetUidStorageIndex, NetworksAdded, Pallet, PendingOwnerCut, PendingRootAlphaDivs,
+    PendingServerEmission, PendingValidatorEmission, StakeWeight, SubnetAlphaBurned, SubnetAlphaIn, SubnetAlphaOut,
+    SubnetTAO, SubnetworkN, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares, TotalNetworks, TotalStake, U64F64, Uids,
+    ValidatorPermit, ValidatorTrust, Weights, defaults,
 };
 use alloc::collections::BTreeMap;
 use frame_support::ensure;
@@ -26,25 +27,36 @@ impl<T: Config> Pallet<T> {
         NetworksAdded::<T>::iter_keys().try_for_each(Self::check_neurons)
     }
 
-    /// Every rao outside free balances is stake or pending, subnet by subnet.
+    /// All alpha that a subnet issued is somebody's stake, pending, or burned; and where it is TAO one to one, TAO backs
+    /// all of it. All TAO outside free balances is in a subnet.
     fn check_money() -> Result<(), &'static str> {
-        let mut owed: BTreeMap<NetUid, TaoBalance> = BTreeMap::new();
+        let mut held: BTreeMap<NetUid, AlphaBalance> = BTreeMap::new();
         let stakes = TotalHotkeyAlpha::<T>::iter().map(|(_, netuid, alpha)| (netuid, alpha));
-        let pending = PendingServerEmission::<T>::iter()
+        let others = PendingServerEmission::<T>::iter()
             .chain(PendingValidatorEmission::<T>::iter())
-            .chain(PendingOwnerCut::<T>::iter());
-        for (netuid, amount) in stakes.chain(pending) {
-            let sum = owed.entry(netuid).or_default();
-            *sum = sum.checked_add(amount).ok_or("a subnet owes more than fits")?;
+            .chain(PendingOwnerCut::<T>::iter())
+            .chain(PendingRootAlphaDivs::<T>::iter())
+            .chain(SubnetAlphaBurned::<T>::iter());
+        for (netuid, amount) in stakes.chain(others) {
+            let sum = held.entry(netuid).or_default();
+            *sum = sum.checked_add(amount).ok_or("a subnet's alpha does not fit")?;
         }
+        for (netuid, issued) in SubnetAlphaOut::<T>::iter() {
+            let sum = held.remove(&netuid).unwrap_or_default();
+            ensure!(issued == sum, "SubnetAlphaOut is not what is staked, pending and burned");
+        }
+        ensure!(held.values().all(|alpha| *alpha == 0), "a subnet holds alpha that was not issued");
         let mut total: TaoBalance = 0;
-        for (netuid, backing) in SubnetTAO::<T>::iter() {
-            let due = owed.remove(&netuid).unwrap_or_default();
-            ensure!(backing == due, "SubnetTAO is not what the subnet's stakers and pending emission add up to");
-            total = total.checked_add(backing).ok_or("all subnets together hold more than fits")?;
+        for (netuid, tao) in SubnetTAO::<T>::iter() {
+            let backs_all = Self::is_dynamic(netuid) || tao == SubnetAlphaOut::<T>::get(netuid);
+            ensure!(backs_all, "alpha that is TAO one to one is not backed by it");
+            total = total.checked_add(tao).ok_or("all subnets together hold more than fits")?;
         }
-        ensure!(owed.values().all(|due| *due == 0), "a subnet owes stake without SubnetTAO");
         ensure!(TotalStake::<T>::get() == total, "TotalStake is not the sum of SubnetTAO");
+        ensure!(
+            SubnetAlphaIn::<T>::iter().all(|(netuid, alpha)| alpha == 0 || Self::is_dynamic(netuid)),
+            "a pool without a price"
+        );
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The pallet `SubtensorModule`: subnets, neurons, stake, weights, and the emission that consensus pays.
 //!
 //! Names, argument and field types, storage keys and defaults are Bittensor's, so that clients written for Bittensor's
-//! chain find here what they look for. What this chain leaves out, it leaves out whole: there is no pool (alpha is worth
-//! TAO one to one) and no root network's stake.
+//! chain find here what they look for. What this chain leaves out, it leaves out whole: there are no claims of root
+//! dividends (they are paid), no liquidity of users, no locks and no leases.
 //!
 //! `pallet` below is thin: `storage`, `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
 //! concept.
@@ -13,8 +13,12 @@
 //! | `registration`, `price` | uids, pruning; what a registration costs |
 //! | `serving` | where a neuron can be reached |
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
+//! | `moving`, `burning` | stake that goes elsewhere, or nowhere |
+//! | `pool`, `market`, [`swap`] | what alpha costs: the arithmetic, a subnet's market, and the pallet `Swap` with its fee |
+//! | `root` | TAO staked on root: what it counts for, and what it earns |
 //! | `weights`, `commit_reveal`, `timelocked` | setting weights in the open; committing and revealing them; under a time lock |
-//! | `emission`, `epoch`, `payout` | TAO per block; storage → [`yuma`] → storage; who gets it |
+//! | `emission`, `injection` | TAO per block; which subnet gets how much of it, and what it does in its pool |
+//! | `epoch`, `payout` | storage → [`yuma`] → storage; who gets what |
 //! | `batches` | several settings, commits or reveals of weights at once |
 //! | `children`, `take` | working with others' stake; what is kept of what it earns |
 //! | `mechanisms` | several incentive mechanisms in one subnet |
@@ -24,16 +28,18 @@
 //! | `invariants` | what must hold after every block, as a function |
 //!
 //! **Money.** Staked TAO is burned from the free balance and counted in `SubnetTAO`; unstaking mints it again. At the
-//! end of every block `TotalIssuance` = free balances + `TotalStake`, and `TotalStake` = Σ `SubnetTAO` = all stake + all
-//! that is pending. Only the block's emission adds to it, and only what is burned (registrations, subnets, the owner's
-//! own miner, fees) takes from it.
+//! end of every block `TotalIssuance` = free balances + `TotalStake`, and `TotalStake` = Σ `SubnetTAO`. Only the block's
+//! emission adds to it, and only what is burned (registrations, fees of transactions, alpha where it is TAO one to one)
+//! takes from it. Of each subnet's alpha, `SubnetAlphaOut` = all stake + all that is pending + all that was burned.
 //!
-//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao, and the beacon.
+//! The runtime needs nothing beyond [`Config`]: the currency, with `u64` rao, the beacon, and
+//! the fees of pools.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 mod batches;
+mod burning;
 mod calls;
 mod children;
 mod commit_reveal;
@@ -45,12 +51,18 @@ mod events;
 mod hotkey_swap;
 mod hyperparameters;
 mod identities;
+mod injection;
 mod invariants;
+mod market;
 mod mechanisms;
+mod moving;
+mod numbers;
 mod payout;
+mod pool;
 mod price;
 mod rate_limit;
 mod registration;
+mod root;
 mod serving;
 mod shares;
 mod staking;
@@ -66,8 +78,11 @@ mod tests;
 
 pub mod admin;
 pub mod defaults;
+pub mod swap;
 
 pub use emission::block_emission;
+pub use market::{FeeRates, SimSwapResult, SubnetPrice};
+pub use numbers::I96F32;
 pub use pallet::*;
 pub use timelocked::SealedWeights;
 pub use types::*;
@@ -83,6 +98,7 @@ use frame_support::pallet_macros::import_section;
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
+    use crate::staking::Limit;
     use alloc::{collections::VecDeque, vec::Vec};
     use codec::Compact;
     use frame_support::{
@@ -112,6 +128,9 @@ pub mod pallet {
 
         /// The beacon that opens time-locked weights.
         type Beacon: BeaconSignatures;
+
+        /// The fees of pools: the pallet [`swap`].
+        type FeeRates: FeeRates;
     }
 
     /// How many mechanisms a subnet has unless its owner asks for more.
@@ -128,7 +147,10 @@ pub mod pallet {
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// Nothing to configure.
+        /// Whether alpha is worth TAO one to one on the subnets that will be created. As on Bittensor, it has a price
+        /// otherwise.
+        pub stable_subnets: bool,
+        /// Nothing.
         #[serde(skip)]
         pub _config: PhantomData<T>,
     }
@@ -138,6 +160,9 @@ pub mod pallet {
         fn build(&self) {
             // Clients read the symbol by key and refuse to connect without it.
             TokenSymbol::<T>::insert(NetUid::ROOT, defaults::TaoSymbol::get());
+            if self.stable_subnets {
+                NewSubnetMechanism::<T>::put(defaults::STABLE_MECHANISM);
+            }
             Pallet::<T>::refresh_total_issuance();
         }
     }

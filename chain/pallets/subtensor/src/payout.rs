@@ -16,9 +16,10 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn pay_epoch(netuid: NetUid, output: &EpochOutput) -> DispatchResult {
         let (to_miners, to_validators) = Self::take_pending(netuid, output);
         let miners = split(to_miners, &output.server_emission);
-        let validators = split(to_validators, &output.validator_emission);
+        let validators = split(to_validators, &Self::earned_by_alpha(netuid, &output.validator_emission));
         Self::pay_owner(netuid)?;
         Self::pay_miners(netuid, &miners)?;
+        Self::pay_root_dividends(netuid, &output.validator_emission)?;
         Self::pay_validators(netuid, &validators)?;
 
         let earned: Vec<AlphaBalance> = miners.iter().zip(&validators).map(|(m, v)| m.saturating_add(*v)).collect();
@@ -69,11 +70,16 @@ impl<T: Config> Pallet<T> {
             let coldkey = Owner::<T>::get(&hotkey);
             if hotkey == owner_hotkey {
                 destroyed = amount;
-                Self::remove_backing(netuid, amount);
-                Self::deposit_event(match RecycleOrBurn::<T>::get(netuid) {
-                    RecycleOrBurnEnum::Burn => Event::AlphaBurned(coldkey, hotkey, amount, netuid),
-                    RecycleOrBurnEnum::Recycle => Event::AlphaRecycled(coldkey, hotkey, amount, netuid),
-                });
+                match RecycleOrBurn::<T>::get(netuid) {
+                    RecycleOrBurnEnum::Burn => {
+                        Self::burn_issued(netuid, amount);
+                        Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, amount, netuid));
+                    }
+                    RecycleOrBurnEnum::Recycle => {
+                        Self::recycle_issued(netuid, amount);
+                        Self::deposit_event(Event::AlphaRecycled(coldkey, hotkey, amount, netuid));
+                    }
+                }
             } else {
                 Self::increase_stake(&hotkey, &coldkey, netuid, amount)?;
             }
@@ -94,7 +100,7 @@ impl<T: Config> Pallet<T> {
             let hotkey = Keys::<T>::get(netuid, uid);
             let shared = Self::share_dividends(&hotkey, netuid, amount);
             if shared.burned > 0 {
-                Self::remove_backing(netuid, shared.burned);
+                Self::burn_issued(netuid, shared.burned);
                 let coldkey = Owner::<T>::get(&hotkey);
                 Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, shared.burned, netuid));
             }

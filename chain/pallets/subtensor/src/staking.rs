@@ -1,23 +1,31 @@
-//! TAO in and out of subnets, one to one with alpha, and a hotkey's stake as a pool of shares.
+//! TAO in and out of subnets through their markets, and a hotkey's stake as a pool of shares.
 //!
 //! Staked TAO is burned from the coldkey's free balance and counted in `SubnetTAO` and `TotalStake`; unstaked TAO is
-//! minted again. So stake is always backed by exactly what was paid in or emitted.
+//! minted again. What a market charges, and what it gives, is in `market`.
 
 use crate::{
-    Alpha, AlphaBalance, Config, Error, Event, NetUid, Owner, Pallet, StakeThreshold, StakingHotkeys, SubnetTAO,
-    SubtokenEnabled, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares, TotalIssuance, TotalStake, U64F64, defaults,
-    registration::push_once, shares::Pool,
+    Alpha, AlphaBalance, Config, Error, Event, NetUid, Owner, Pallet, StakeThreshold, StakingHotkeys,
+    SubnetAlphaBurned, SubnetAlphaOut, SubnetTAO, SubtokenEnabled, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares,
+    TotalIssuance, TotalStake, U64F64, defaults, market::Fee, pool::largest, registration::push_once, shares::Pool,
 };
 use frame_support::{
     ensure,
     pallet_prelude::*,
+    storage::with_storage_layer,
     traits::fungible::{Inspect, Mutate},
     traits::tokens::{Fortitude, Precision, Preservation},
 };
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use sp_runtime::DispatchError;
 
-/// The fee of staking in rao. Bittensor's pool takes one; without a pool there is none.
-const STAKING_FEE_RAO: u64 = 0;
+/// How far a trade may move the price.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// Not past this one.
+    pub(crate) price: TaoBalance,
+    /// Whether a part of the trade will do.
+    pub(crate) allow_partial: bool,
+}
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_add_stake(
@@ -25,15 +33,22 @@ impl<T: Config> Pallet<T> {
         hotkey: T::AccountId,
         netuid: NetUid,
         amount: TaoBalance,
+        limit: Option<Limit>,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         Self::ensure_stakable(netuid, &hotkey)?;
         ensure!(amount >= defaults::MIN_STAKE_RAO, Error::<T>::AmountTooLow);
         ensure!(Self::spendable(&coldkey) >= amount, Error::<T>::NotEnoughBalanceToStake);
+        let market = Self::market(netuid);
+        let amount = Self::within_limit(amount, limit, |tao, price| {
+            market.buy(tao).map(|deal| deal.after.reserves().is_at_most(price))
+        })?;
+        ensure!(amount >= defaults::MIN_STAKE_RAO, Error::<T>::AmountTooLow);
         T::Currency::burn_from(&coldkey, amount, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
-        Self::add_backing(netuid, amount);
-        Self::increase_stake(&hotkey, &coldkey, netuid, amount)?;
-        Self::deposit_event(Event::StakeAdded(coldkey, hotkey, amount, amount, netuid, STAKING_FEE_RAO));
+        let (alpha, fee) = Self::buy_alpha(netuid, amount, Fee::Due)?;
+        ensure!(alpha > 0, Error::<T>::AmountTooLow);
+        Self::increase_stake(&hotkey, &coldkey, netuid, alpha)?;
+        Self::deposit_event(Event::StakeAdded(coldkey, hotkey, amount, alpha, netuid, fee));
         Ok(())
     }
 
@@ -42,23 +57,111 @@ impl<T: Config> Pallet<T> {
         hotkey: T::AccountId,
         netuid: NetUid,
         amount: AlphaBalance,
+        limit: Option<Limit>,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         Self::ensure_stakable(netuid, &hotkey)?;
         let stake = Self::stake_of(&hotkey, &coldkey, netuid);
         ensure!(amount <= stake, Error::<T>::NotEnoughStakeToWithdraw);
+        let market = Self::market(netuid);
+        let amount = Self::within_limit(amount, limit, |alpha, price| {
+            market.sell(alpha).map(|deal| deal.after.reserves().is_at_least(price))
+        })?;
+        let tao = Self::unstake(&coldkey, &hotkey, netuid, amount)?;
         // Whoever takes all may take little: else dust would be locked in for ever.
-        ensure!(amount >= defaults::MIN_STAKE_RAO || (amount == stake && amount > 0), Error::<T>::AmountTooLow);
-        Self::decrease_stake(&hotkey, &coldkey, netuid, amount)?;
-        Self::remove_backing(netuid, amount);
-        T::Currency::mint_into(&coldkey, amount)?;
-        Self::deposit_event(Event::StakeRemoved(coldkey, hotkey, amount, amount, netuid, STAKING_FEE_RAO));
+        ensure!(tao >= defaults::MIN_STAKE_RAO || (amount == stake && tao > 0), Error::<T>::AmountTooLow);
+        T::Currency::mint_into(&coldkey, tao)?;
         Ok(())
     }
 
-    fn ensure_stakable(netuid: NetUid, hotkey: &T::AccountId) -> DispatchResult {
-        Self::ensure_subnet_exists(netuid)?;
-        ensure!(SubtokenEnabled::<T>::get(netuid), Error::<T>::SubtokenDisabled);
+    pub(crate) fn do_remove_stake_full(
+        origin: OriginFor<T>,
+        hotkey: T::AccountId,
+        netuid: NetUid,
+        limit_price: Option<TaoBalance>,
+    ) -> DispatchResult {
+        let coldkey = ensure_signed(origin.clone())?;
+        let stake = Self::stake_of(&hotkey, &coldkey, netuid);
+        let limit = limit_price.map(|price| Limit { price, allow_partial: false });
+        Self::do_remove_stake(origin, hotkey, netuid, stake, limit)
+    }
+
+    pub(crate) fn do_unstake_all(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        ensure!(Owner::<T>::contains_key(&hotkey), Error::<T>::HotKeyAccountNotExists);
+        let from_root = Self::unstake_if_possible(&coldkey, &hotkey, NetUid::ROOT);
+        let tao = Self::unstake_from_subnets(&coldkey, &hotkey).checked_add(from_root).ok_or(Error::<T>::Overflow)?;
+        ensure!(tao > 0, Error::<T>::AmountTooLow);
+        T::Currency::mint_into(&coldkey, tao)?;
+        Ok(())
+    }
+
+    pub(crate) fn do_unstake_all_alpha(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        ensure!(Owner::<T>::contains_key(&hotkey), Error::<T>::HotKeyAccountNotExists);
+        let tao = Self::unstake_from_subnets(&coldkey, &hotkey);
+        ensure!(tao >= defaults::MIN_STAKE_RAO, Error::<T>::AmountTooLow);
+        let (alpha, fee) = Self::buy_alpha(NetUid::ROOT, tao, Fee::Waived)?;
+        Self::increase_stake(&hotkey, &coldkey, NetUid::ROOT, alpha)?;
+        Self::deposit_event(Event::StakeAdded(coldkey, hotkey, tao, alpha, NetUid::ROOT, fee));
+        Ok(())
+    }
+
+    fn unstake_from_subnets(coldkey: &T::AccountId, hotkey: &T::AccountId) -> TaoBalance {
+        Self::subnets()
+            .into_iter()
+            .map(|netuid| Self::unstake_if_possible(coldkey, hotkey, netuid))
+            .fold(0, TaoBalance::saturating_add)
+    }
+
+    /// Unstakes all that a coldkey has somewhere. Where there is nothing, or it sells for nothing, it stays.
+    fn unstake_if_possible(coldkey: &T::AccountId, hotkey: &T::AccountId, netuid: NetUid) -> TaoBalance {
+        with_storage_layer(|| {
+            Self::ensure_stakable(netuid, hotkey)?;
+            let stake = Self::stake_of(hotkey, coldkey, netuid);
+            ensure!(stake > 0, Error::<T>::NotEnoughStakeToWithdraw);
+            let tao = Self::unstake(coldkey, hotkey, netuid, stake)?;
+            ensure!(tao > 0, Error::<T>::AmountTooLow);
+            Ok::<_, DispatchError>(tao)
+        })
+        .unwrap_or_default()
+    }
+
+    /// Takes stake away and sells it; the TAO is the caller's to pay out.
+    fn unstake(
+        coldkey: &T::AccountId,
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        amount: AlphaBalance,
+    ) -> Result<TaoBalance, DispatchError> {
+        Self::decrease_stake(hotkey, coldkey, netuid, amount)?;
+        let (tao, fee) = Self::sell_alpha(netuid, amount)?;
+        Self::deposit_event(Event::StakeRemoved(coldkey.clone(), hotkey.clone(), tao, amount, netuid, fee));
+        Ok(tao)
+    }
+
+    /// How much of `amount` may be traded. `keeps` says whether a trade of so much keeps within a price, and nothing if
+    /// it is impossible.
+    pub(crate) fn within_limit(
+        amount: u64,
+        limit: Option<Limit>,
+        keeps: impl Fn(u64, TaoBalance) -> Option<bool>,
+    ) -> Result<u64, DispatchError> {
+        let Some(Limit { price, allow_partial }) = limit else { return Ok(amount) };
+        if allow_partial {
+            let most = largest(amount, |part| keeps(part, price).unwrap_or(false));
+            ensure!(most > 0, Error::<T>::SlippageTooHigh);
+            return Ok(most);
+        }
+        ensure!(keeps(amount, price).ok_or(Error::<T>::InsufficientLiquidity)?, Error::<T>::SlippageTooHigh);
+        Ok(amount)
+    }
+
+    pub(crate) fn ensure_stakable(netuid: NetUid, hotkey: &T::AccountId) -> DispatchResult {
+        if !netuid.is_root() {
+            Self::ensure_subnet_exists(netuid)?;
+            ensure!(SubtokenEnabled::<T>::get(netuid), Error::<T>::SubtokenDisabled);
+        }
         ensure!(Owner::<T>::contains_key(hotkey), Error::<T>::HotKeyAccountNotExists);
         Ok(())
     }
@@ -140,16 +243,24 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Counts TAO that came to a subnet: staked, or emitted.
-    pub(crate) fn add_backing(netuid: NetUid, amount: TaoBalance) {
-        SubnetTAO::<T>::mutate(netuid, |tao| *tao = tao.saturating_add(amount));
-        TotalStake::<T>::mutate(|tao| *tao = tao.saturating_add(amount));
+    /// Destroys alpha that was issued and is nobody's stake any more, so that it may be emitted again. Where alpha is TAO
+    /// one to one, its TAO goes with it.
+    pub(crate) fn recycle_issued(netuid: NetUid, amount: AlphaBalance) {
+        SubnetAlphaOut::<T>::mutate(netuid, |alpha| *alpha = alpha.saturating_sub(amount));
+        if !Self::is_dynamic(netuid) {
+            SubnetTAO::<T>::mutate(netuid, |tao| *tao = tao.saturating_sub(amount));
+            TotalStake::<T>::mutate(|tao| *tao = tao.saturating_sub(amount));
+        }
     }
 
-    /// Counts TAO that left a subnet: unstaked, or destroyed.
-    pub(crate) fn remove_backing(netuid: NetUid, amount: TaoBalance) {
-        SubnetTAO::<T>::mutate(netuid, |tao| *tao = tao.saturating_sub(amount));
-        TotalStake::<T>::mutate(|tao| *tao = tao.saturating_sub(amount));
+    /// Destroys alpha that was issued and is nobody's stake any more, for ever: it counts as issued. Where alpha is TAO
+    /// one to one, there is nothing to count: its TAO is destroyed.
+    pub(crate) fn burn_issued(netuid: NetUid, amount: AlphaBalance) {
+        if Self::is_dynamic(netuid) {
+            SubnetAlphaBurned::<T>::mutate(netuid, |burned| *burned = burned.saturating_add(amount));
+        } else {
+            Self::recycle_issued(netuid, amount);
+        }
     }
 
     /// All TAO that exists now.

@@ -15,7 +15,7 @@ mod storage {
     #[pallet::storage]
     pub type TotalStake<T> = StorageValue<_, TaoBalance, ValueQuery>;
 
-    /// The TAO that backs a subnet: all stake on it and all that waits to be paid there.
+    /// A subnet's TAO: the pool's where alpha has a price, and where it is worth TAO one to one what backs all of it.
     #[pallet::storage]
     pub type SubnetTAO<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
 
@@ -23,11 +23,11 @@ mod storage {
     #[pallet::storage]
     pub type BlockEmission<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::BLOCK_EMISSION_RAO }>>;
 
-    /// What a subnet received in the last block, in TAO.
+    /// TAO that the last block put into a subnet (with its `SubnetAlphaInEmission`, where alpha has a price).
     #[pallet::storage]
     pub type SubnetTaoInEmission<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
 
-    /// What a subnet received in the last block, in alpha.
+    /// Alpha that the last block emitted for a subnet's owner, miners and validators, root's part included.
     #[pallet::storage]
     pub type SubnetAlphaOutEmission<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
 
@@ -151,7 +151,7 @@ mod storage {
     #[pallet::storage]
     pub type NetworkLastRegistered<T> = StorageValue<_, u64, ValueQuery>;
 
-    /// What a subnet's creator paid. It is destroyed here: there is no pool to put it into.
+    /// What a subnet's creator paid. It went into the pool, or was destroyed where there is none.
     #[pallet::storage]
     pub type SubnetLocked<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
 
@@ -189,7 +189,7 @@ mod storage {
     #[pallet::storage]
     pub type SubtokenEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
 
-    /// 1 where alpha has a pool (on Bittensor); here always 0: alpha is worth TAO one to one.
+    /// 1 where alpha has a pool and a price; 0 where it is worth TAO one to one.
     #[pallet::storage]
     pub type SubnetMechanism<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
 
@@ -623,4 +623,70 @@ mod storage {
     /// How a subnet's emission is split over its mechanisms, as fractions of 65535 that add up to one; evenly if unset.
     #[pallet::storage]
     pub type MechanismEmissionSplit<T> = StorageMap<_, Identity, NetUid, Vec<u16>, OptionQuery>;
+
+    // ---- The pool. ----
+
+    /// Alpha in a subnet's pool: what can be bought.
+    #[pallet::storage]
+    pub type SubnetAlphaIn<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// Alpha outside the pool: all stake, all that waits to be paid, and all that was burned.
+    #[pallet::storage]
+    pub type SubnetAlphaOut<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// The part of `SubnetAlphaOut` that was burned. (Not on Bittensor: it makes the sum exact.)
+    #[pallet::storage]
+    pub type SubnetAlphaBurned<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// TAO that was ever traded for a subnet's alpha, in either direction.
+    #[pallet::storage]
+    pub type SubnetVolume<T> = StorageMap<_, Identity, NetUid, u128, ValueQuery>;
+
+    /// The moving average of the price of alpha, counted as one at most. Emission is split by it.
+    #[pallet::storage]
+    pub type SubnetMovingPrice<T> = StorageMap<_, Identity, NetUid, I96F32, ValueQuery>;
+
+    /// How fast that average follows the price, once a subnet is old.
+    #[pallet::storage]
+    pub type SubnetMovingAlpha<T> = StorageValue<_, I96F32, ValueQuery, defaults::SubnetMovingAlphaDefault>;
+
+    /// Blocks after which a subnet's average follows half as fast as it ever will.
+    #[pallet::storage]
+    pub type EMAPriceHalvingBlocks<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::EMA_PRICE_HALVING_BLOCKS }>>;
+
+    /// Alpha that the last block put into a subnet's pool.
+    #[pallet::storage]
+    pub type SubnetAlphaInEmission<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// TAO with which the last block bought a subnet's alpha, to destroy it.
+    #[pallet::storage]
+    pub type SubnetExcessTao<T> = StorageMap<_, Identity, NetUid, TaoBalance, ValueQuery>;
+
+    /// Whether stake on a subnet may be given to another coldkey.
+    #[pallet::storage]
+    pub type TransferToggle<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// The mechanism (see `SubnetMechanism`) of subnets that are created. (Not on Bittensor, where it is 1.)
+    #[pallet::storage]
+    pub type NewSubnetMechanism<T> = StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::DYNAMIC_MECHANISM }>>;
+
+    // ---- Root. ----
+
+    /// What TAO staked on root counts for in a subnet, against its alpha, as a fraction of 2⁶⁴ − 1.
+    #[pallet::storage]
+    pub type TaoWeight<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::TAO_WEIGHT }>>;
+
+    /// Root's part of what a subnet's validators got in the last block.
+    #[pallet::storage]
+    pub type RootProp<T> = StorageMap<_, Identity, NetUid, U96F32, ValueQuery>;
+
+    /// What waits for root's stakers until the epoch.
+    #[pallet::storage]
+    pub type PendingRootAlphaDivs<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// What was sold for the root stake of each hotkey in the last epoch that paid root, before the take.
+    #[pallet::storage]
+    pub type RootAlphaDividendsPerSubnet<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, AlphaBalance, ValueQuery>;
 }

@@ -3,9 +3,10 @@
 use crate::{
     BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastEpochBlock,
     MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost, NetworkLastRegistered,
-    NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt, NetworksAdded, Pallet,
-    StartCallDelay, SubnetEmissionEnabled, SubnetIdentitiesV3, SubnetIdentityV3, SubnetLimit, SubnetLocked,
-    SubnetOwner, SubnetOwnerHotkey, SubtokenEnabled, TaoBalance, TokenSymbol, TotalNetworks, Yuma3On, defaults,
+    NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt, NetworksAdded,
+    NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn, SubnetEmissionEnabled, SubnetIdentitiesV3,
+    SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism, SubnetOwner, SubnetOwnerHotkey, SubnetTAO,
+    SubtokenEnabled, TaoBalance, TokenSymbol, TotalNetworks, TotalStake, Yuma3On, defaults,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*, traits::fungible::Mutate, traits::tokens};
@@ -27,14 +28,14 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What creating a subnet costs now: twice the last price just after a creation, falling by the last price every
-    /// `NetworkLockReductionInterval` blocks, never below `NetworkMinLockCost`.
+    /// `NetworkLockReductionInterval` blocks, never below `NetworkMinLockCost` and what a pool needs.
     pub fn network_lock_cost() -> TaoBalance {
         let last_block = NetworkLastRegistered::<T>::get();
         let last_cost = NetworkLastLockCost::<T>::get();
         let start = if last_block == 0 { last_cost } else { last_cost.saturating_mul(2) };
         let fall_per_block = last_cost.checked_div(NetworkLockReductionInterval::<T>::get()).unwrap_or(last_cost);
         let fallen = fall_per_block.saturating_mul(Self::current_block().saturating_sub(last_block));
-        start.saturating_sub(fallen).max(NetworkMinLockCost::<T>::get())
+        start.saturating_sub(fallen).max(NetworkMinLockCost::<T>::get()).max(defaults::MIN_RESERVE)
     }
 
     pub(crate) fn do_register_network(
@@ -70,13 +71,27 @@ impl<T: Config> Pallet<T> {
         NetworkLastLockCost::<T>::put(cost);
         NetworkLastRegistered::<T>::put(now);
         SubnetLocked::<T>::insert(netuid, cost);
+        let mechanism = NewSubnetMechanism::<T>::get();
+        SubnetMechanism::<T>::insert(netuid, mechanism);
+        if mechanism == defaults::DYNAMIC_MECHANISM {
+            Self::fill_pool(netuid, cost)?;
+        }
         Self::append_neuron(netuid, &hotkey, now);
 
-        Self::deposit_event(Event::NetworkAdded(netuid, 0));
+        Self::deposit_event(Event::NetworkAdded(netuid, mechanism));
         if let Some(identity) = identity {
             SubnetIdentitiesV3::<T>::insert(netuid, identity);
             Self::deposit_event(Event::SubnetIdentitySet(netuid));
         }
+        Ok(())
+    }
+
+    /// The first of a pool: what the subnet cost, and as much alpha, so that the first price is one.
+    fn fill_pool(netuid: NetUid, tao: TaoBalance) -> DispatchResult {
+        let total = TotalStake::<T>::get().checked_add(tao).ok_or(Error::<T>::Overflow)?;
+        TotalStake::<T>::put(total);
+        SubnetTAO::<T>::insert(netuid, tao);
+        SubnetAlphaIn::<T>::insert(netuid, tao);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use sp_core::U256;
 /// An amount of TAO in rao (10⁻⁹ TAO).
 pub type TaoBalance = u64;
 
-/// An amount of a subnet's alpha in rao. Here alpha is worth TAO one to one; on Bittensor a pool sets its price.
+/// An amount of a subnet's alpha, in billionths. Its pool sets its price, or it is worth TAO one to one.
 pub type AlphaBalance = u64;
 
 /// How many storage indices lie between two mechanisms of one subnet (see [`NetUidStorageIndex`]).

@@ -68,6 +68,91 @@ fn no_sequence_of_calls_makes_or_loses_money() {
     }
 }
 
+/// The invariant of a pool that no state shows: its product only grows.
+fn products() -> Vec<(NetUid, u128)> {
+    let product = |netuid| {
+        let (tao, alpha) = (crate::SubnetTAO::<Test>::get(netuid), crate::SubnetAlphaIn::<Test>::get(netuid));
+        u128::from(tao) * u128::from(alpha)
+    };
+    SubtensorModule::subnets().into_iter().map(|netuid| (netuid, product(netuid))).collect()
+}
+
+fn random_move(dice: &mut Dice, subnets: &[NetUid]) -> DispatchResult {
+    type M = SubtensorModule;
+    let (who, from, to) = (dice.pair(), hot(dice.pair()), hot(dice.pair()));
+    let mut net = || subnets[usize::try_from(dice.roll(subnets.len() as u64)).unwrap()];
+    let (here, there) = (net(), net());
+    let tao = dice.roll(80 * RAO_PER_TAO);
+    let limit = RAO_PER_TAO / 2 + dice.roll(RAO_PER_TAO);
+    let held = M::stake_of(&from, &cold(who), here);
+    let some = if dice.roll(3) == 0 { held } else { dice.roll(held + 2) };
+    let partial = dice.roll(2) == 0;
+    let whose = signed(cold(who));
+    match dice.roll(16) {
+        0..=3 => M::add_stake(whose, from, here, tao),
+        4 => M::add_stake_limit(whose, from, here, tao, limit, partial),
+        5 => M::remove_stake(whose, from, here, some),
+        6 => M::remove_stake_limit(whose, from, here, some, limit, partial),
+        7 => M::remove_stake_full_limit(whose, from, here, partial.then_some(limit)),
+        8 => M::move_stake(whose, from, to, here, there, some),
+        9 => M::swap_stake(whose, from, here, there, some),
+        10 => M::swap_stake_limit(whose, from, here, there, some, limit, partial),
+        11 => M::transfer_stake(whose, cold(dice.pair()), from, here, there, some),
+        12 => M::burn_alpha(whose, from, some / 8, here),
+        13 => M::recycle_alpha(whose, from, some / 8, here),
+        14 => {
+            if dice.roll(8) == 0 {
+                M::unstake_all(whose, from)
+            } else {
+                M::unstake_all_alpha(whose, from)
+            }
+        }
+        _ => {
+            pass(u32::try_from(dice.roll(5)).unwrap());
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn stake_that_moves_between_pools_makes_and_loses_nothing() {
+    for seed in 0..4 {
+        with_pool(|| {
+            let mut dice = Dice(seed);
+            commit_reveal(false);
+            (1..8).for_each(|n| {
+                register(n);
+            });
+            let pool = another_subnet(20, crate::defaults::DYNAMIC_MECHANISM);
+            let stable = another_subnet(21, crate::defaults::STABLE_MECHANISM);
+            // In half of the runs root sells its part.
+            if seed % 2 == 0 {
+                for netuid in [NET, pool] {
+                    crate::SubnetMovingPrice::<Test>::insert(netuid, crate::I96F32::ONE);
+                }
+                crate::TaoWeight::<Test>::put(u64::MAX);
+            }
+            let subnets = [NET, pool, stable, NetUid::ROOT];
+            let mut accepted = 0;
+            for step in 0..500 {
+                let (issuance, block, before) = (SubtensorModule::issuance(), System::block_number(), products());
+                System::reset_events();
+                let result = frame_support::storage::with_storage_layer(|| random_move(&mut dice, &subnets));
+                accepted += u32::from(result.is_ok());
+                check();
+                if System::block_number() == block {
+                    let now = SubtensorModule::issuance() + recycled();
+                    assert_eq!(now, issuance, "seed {seed}, step {step}: {result:?}");
+                    for ((netuid, before), (_, after)) in before.into_iter().zip(products()) {
+                        assert!(after >= before, "seed {seed}, step {step}: the pool of {netuid:?} lost");
+                    }
+                }
+            }
+            assert!(accepted > 200, "only {accepted} calls of 500 did anything");
+        });
+    }
+}
+
 #[test]
 fn everybody_can_leave_and_nothing_is_left_behind() {
     with_subnet(|| {

@@ -25,13 +25,17 @@ impl Dice {
         }
     }
 
+    fn coin(&mut self) -> bool {
+        self.next().is_multiple_of(2)
+    }
+
     fn short(&mut self) -> u16 {
         self.number() as u16
     }
 
     fn key(&mut self) -> AccountId32 {
         let n = u8::try_from(self.next() % 6).unwrap();
-        if self.next().is_multiple_of(2) { cold(n) } else { hot(n) }
+        if self.coin() { cold(n) } else { hot(n) }
     }
 
     fn net(&mut self) -> NetUid {
@@ -50,7 +54,7 @@ impl Dice {
 fn call(d: &mut Dice) -> DispatchResult {
     type M = SubtensorModule;
     let o = d.origin();
-    match d.next() % 34 {
+    match d.next() % 48 {
         0 => M::set_weights(o, d.net(), d.list(Dice::short), d.list(Dice::short), d.number()),
         1 => M::set_mechanism_weights(o, d.net(), MechId(2), d.list(Dice::short), d.list(Dice::short), d.number()),
         2 => M::batch_set_weights(o, d.list(|d| Compact(d.net())), d.list(|_| vec![]), d.list(|d| Compact(d.number()))),
@@ -84,6 +88,20 @@ fn call(d: &mut Dice) -> DispatchResult {
         30 => AdminUtils::sudo_set_min_burn(o, d.net(), d.number()),
         31 => AdminUtils::sudo_set_alpha_values(o, d.net(), d.short(), d.short()),
         32 => M::register_network(o, d.key()),
+        33 => M::add_stake_limit(o, d.key(), d.net(), d.number(), d.number(), d.coin()),
+        34 => M::remove_stake_limit(o, d.key(), d.net(), d.number(), d.number(), d.coin()),
+        35 => M::remove_stake_full_limit(o, d.key(), d.net(), Some(d.number())),
+        36 => M::unstake_all(o, d.key()),
+        37 => M::unstake_all_alpha(o, d.key()),
+        38 => M::move_stake(o, d.key(), d.key(), d.net(), d.net(), d.number()),
+        39 => M::transfer_stake(o, d.key(), d.key(), d.net(), d.net(), d.number()),
+        40 => M::swap_stake(o, d.key(), d.net(), d.net(), d.number()),
+        41 => M::swap_stake_limit(o, d.key(), d.net(), d.net(), d.number(), d.number(), d.coin()),
+        42 => M::recycle_alpha(o, d.key(), d.number(), d.net()),
+        43 => M::burn_alpha(o, d.key(), d.number(), d.net()),
+        44 => Swap::set_fee_rate(o, d.net(), d.short()),
+        45 => AdminUtils::sudo_set_toggle_transfer(o, d.net(), d.coin()),
+        46 => AdminUtils::sudo_set_subnet_moving_alpha(o, crate::I96F32 { bits: d.number().into() }),
         _ => {
             pass(1);
             Ok(())
@@ -94,7 +112,8 @@ fn call(d: &mut Dice) -> DispatchResult {
 #[test]
 fn any_call_with_any_arguments_leaves_a_sound_chain_and_a_refused_one_leaves_no_trace() {
     for seed in 0..3 {
-        with_subnet(|| {
+        let on_chain = if seed % 2 == 0 { with_subnet } else { with_pool };
+        on_chain(|| {
             let mut dice = Dice(seed);
             ok(AdminUtils::sudo_set_max_allowed_uids(signed(cold(OWNER)), NET, 4));
             let (mut taken, mut refused) = (0, 0);

@@ -4,11 +4,16 @@ mod admin;
 mod children;
 mod commit_reveal;
 mod conservation;
+mod emission;
 mod epoch;
 mod hostile;
 mod hotkey_swap;
+mod limits;
 mod mechanisms;
+mod moving;
+mod pool;
 mod registration;
+mod root;
 mod serving;
 mod staking;
 mod subnets;
@@ -27,6 +32,7 @@ frame_support::construct_runtime!(
         Balances: pallet_balances,
         SubtensorModule: crate,
         AdminUtils: crate::admin,
+        Swap: crate::swap,
     }
 );
 
@@ -47,9 +53,11 @@ impl pallet_balances::Config for Test {
 impl crate::Config for Test {
     type Currency = Balances;
     type Beacon = timelocked::Beacon;
+    type FeeRates = Swap;
 }
 
 impl crate::admin::Config for Test {}
+impl crate::swap::Config for Test {}
 
 pub(super) const EXISTENTIAL_DEPOSIT_RAO: u64 = 500;
 /// What every coldkey starts with.
@@ -75,8 +83,12 @@ pub(super) fn signed(who: AccountId32) -> RuntimeOrigin {
     RuntimeOrigin::signed(who)
 }
 
-/// Runs a test on a fresh chain, in block 1.
+/// Runs a test on a fresh chain, in block 1, where alpha of new subnets is worth TAO one to one.
 pub(super) fn with_chain(test: impl FnOnce()) {
+    on_chain(true, test);
+}
+
+fn on_chain(stable_subnets: bool, test: impl FnOnce()) {
     let mut storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
     pallet_balances::GenesisConfig::<Test> {
         balances: (0..100).map(|n| (cold(n), FUNDS_RAO)).collect(),
@@ -84,7 +96,8 @@ pub(super) fn with_chain(test: impl FnOnce()) {
     }
     .assimilate_storage(&mut storage)
     .unwrap();
-    crate::GenesisConfig::<Test>::default().assimilate_storage(&mut storage).unwrap();
+    let genesis = crate::GenesisConfig::<Test> { stable_subnets, ..Default::default() };
+    genesis.assimilate_storage(&mut storage).unwrap();
     let mut chain = TestExternalities::from(storage);
     chain.execute_with(|| {
         System::set_block_number(1);
@@ -93,19 +106,44 @@ pub(super) fn with_chain(test: impl FnOnce()) {
     });
 }
 
-/// Runs a test on a chain with one started, emitting subnet of a short tempo, without rate limits.
+/// Runs a test on a chain with one started, emitting subnet of a short tempo, without rate limits. Its alpha is worth
+/// TAO one to one.
 pub(super) fn with_subnet(test: impl FnOnce()) {
-    with_chain(|| {
-        ok(SubtensorModule::register_network(signed(cold(OWNER)), hot(OWNER)));
-        ok(SubtensorModule::start_call(signed(cold(OWNER)), NET));
-        ok(AdminUtils::sudo_set_admin_freeze_window(RuntimeOrigin::root(), 0));
-        ok(AdminUtils::sudo_set_owner_hparam_rate_limit(RuntimeOrigin::root(), 0));
-        ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), NET, true));
-        ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), NET, TEMPO));
-        ok(AdminUtils::sudo_set_weights_set_rate_limit(RuntimeOrigin::root(), NET, 0));
-        assert_eq!(SubnetOwnerHotkey::<Test>::get(NET), hot(OWNER));
-        test();
-    });
+    with_chain(|| with_started_subnet(test));
+}
+
+/// The same with a pool: [`POOL_RAO`] of each.
+pub(super) fn with_pool(test: impl FnOnce()) {
+    on_chain(false, || with_started_subnet(test));
+}
+
+/// What a new pool holds, of TAO and of alpha.
+pub(super) const POOL_RAO: u64 = crate::defaults::NETWORK_MIN_LOCK_COST_RAO;
+
+fn with_started_subnet(test: impl FnOnce()) {
+    ok(SubtensorModule::register_network(signed(cold(OWNER)), hot(OWNER)));
+    ok(SubtensorModule::start_call(signed(cold(OWNER)), NET));
+    ok(AdminUtils::sudo_set_admin_freeze_window(RuntimeOrigin::root(), 0));
+    ok(AdminUtils::sudo_set_owner_hparam_rate_limit(RuntimeOrigin::root(), 0));
+    ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), NET, true));
+    ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), NET, TEMPO));
+    ok(AdminUtils::sudo_set_weights_set_rate_limit(RuntimeOrigin::root(), NET, 0));
+    assert_eq!(SubnetOwnerHotkey::<Test>::get(NET), hot(OWNER));
+    test();
+}
+
+/// Another subnet, started and emitting, of the pair `n`. Its alpha is worth TAO one to one, or has a pool.
+pub(super) fn another_subnet(n: u8, mechanism: u16) -> NetUid {
+    ok(AdminUtils::sudo_set_network_rate_limit(RuntimeOrigin::root(), 0));
+    crate::NewSubnetMechanism::<Test>::put(mechanism);
+    // The price of a subnet doubles with each.
+    crate::NetworkLastLockCost::<Test>::put(POOL_RAO / 2);
+    ok(SubtensorModule::register_network(signed(cold(n)), hot(n)));
+    let netuid = *SubtensorModule::subnets().last().unwrap();
+    ok(SubtensorModule::start_call(signed(cold(n)), netuid));
+    ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), netuid, true));
+    ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), netuid, TEMPO));
+    netuid
 }
 
 /// Asserts that a call succeeded and that the chain is sound.
@@ -131,18 +169,22 @@ pub(super) fn pass(blocks: u32) {
         System::set_block_number(now + 1);
         System::reset_events();
         SubtensorModule::on_initialize(now + 1);
-        let emitted: TaoBalance = crate::SubnetTaoInEmission::<Test>::iter_values().sum();
+        let emitted = crate::SubnetTaoInEmission::<Test>::iter_values()
+            .chain(crate::SubnetExcessTao::<Test>::iter_values())
+            .sum::<TaoBalance>();
         assert_eq!(SubtensorModule::issuance() + recycled(), before + emitted);
         check();
     }
 }
 
-/// What this block's events say was destroyed.
+/// The TAO that this block's events say was destroyed: alpha where it is TAO one to one.
 fn recycled() -> TaoBalance {
     events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::AlphaRecycled(_, _, amount, _) | Event::AlphaBurned(_, _, amount, _) => Some(amount),
+            Event::AlphaRecycled(_, _, amount, netuid) | Event::AlphaBurned(_, _, amount, netuid) => {
+                (!SubtensorModule::is_dynamic(netuid)).then_some(amount)
+            }
             _ => None,
         })
         .sum()

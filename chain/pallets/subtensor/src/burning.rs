@@ -1,0 +1,49 @@
+//! Alpha that its holder destroys: recycled, it may be emitted again; burned, it counts as issued for ever.
+
+use crate::{AlphaBalance, Config, Error, Event, NetUid, Pallet, SubnetAlphaOut};
+use frame_support::{ensure, pallet_prelude::*};
+use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_recycle_alpha(
+        origin: OriginFor<T>,
+        hotkey: T::AccountId,
+        amount: AlphaBalance,
+        netuid: NetUid,
+    ) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        Self::ensure_destroyable(&coldkey, &hotkey, amount, netuid)?;
+        ensure!(SubnetAlphaOut::<T>::get(netuid) >= amount, Error::<T>::NotEnoughAlphaOutToRecycle);
+        Self::decrease_stake(&hotkey, &coldkey, netuid, amount)?;
+        Self::recycle_issued(netuid, amount);
+        Self::deposit_event(Event::AlphaRecycled(coldkey, hotkey, amount, netuid));
+        Ok(())
+    }
+
+    pub(crate) fn do_burn_alpha(
+        origin: OriginFor<T>,
+        hotkey: T::AccountId,
+        amount: AlphaBalance,
+        netuid: NetUid,
+    ) -> DispatchResult {
+        let coldkey = ensure_signed(origin)?;
+        Self::ensure_destroyable(&coldkey, &hotkey, amount, netuid)?;
+        Self::decrease_stake(&hotkey, &coldkey, netuid, amount)?;
+        Self::burn_issued(netuid, amount);
+        Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, amount, netuid));
+        Ok(())
+    }
+
+    fn ensure_destroyable(
+        coldkey: &T::AccountId,
+        hotkey: &T::AccountId,
+        amount: AlphaBalance,
+        netuid: NetUid,
+    ) -> DispatchResult {
+        ensure!(!netuid.is_root(), Error::<T>::CannotBurnOrRecycleOnRootSubnet);
+        Self::ensure_stakable(netuid, hotkey)?;
+        ensure!(amount > 0, Error::<T>::AmountTooLow);
+        ensure!(amount <= Self::stake_of(hotkey, coldkey, netuid), Error::<T>::NotEnoughStakeToWithdraw);
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+use super::*;
+use crate::{Error, SubnetAlphaOut, SubnetTAO, TotalStake, TransferToggle, defaults};
+use frame_support::{assert_noop, traits::fungible::Inspect};
+
+/// What 100 TAO buy of a pool of 1,000 and 1,000, what that sells for again, and what that buys of another such pool
+/// without a fee.
+const BOUGHT: u64 = 90_867_473_489;
+const SOLD: u64 = 99_908_460_540;
+const BOUGHT_WITHOUT_FEE: u64 = 90_833_432_166;
+
+fn held(coldkey: u8, hotkey: u8, netuid: NetUid) -> u64 {
+    SubtensorModule::stake_of(&hot(hotkey), &cold(coldkey), netuid)
+}
+
+/// Pair 1 has bought alpha for 100 TAO; pair 2 is registered.
+fn with_stake(test: impl FnOnce()) {
+    with_pool(|| {
+        register(1);
+        register(2);
+        stake(1, 100 * RAO_PER_TAO);
+        test();
+    });
+}
+
+#[test]
+fn stake_moves_to_another_hotkey_whole() {
+    with_stake(|| {
+        let (tao, out) = (SubnetTAO::<Test>::get(NET), SubnetAlphaOut::<Test>::get(NET));
+        ok(SubtensorModule::move_stake(signed(cold(1)), hot(1), hot(2), NET, NET, 10 * RAO_PER_TAO));
+        assert_eq!((held(1, 1, NET), held(1, 2, NET)), (BOUGHT - 10 * RAO_PER_TAO, 10 * RAO_PER_TAO));
+        assert_eq!((SubnetTAO::<Test>::get(NET), SubnetAlphaOut::<Test>::get(NET)), (tao, out), "nothing was traded");
+        // Ten at a price of 1.209944609.
+        let moved = Event::StakeMoved(cold(1), hot(1), NET, hot(2), NET, 12_099_446_090);
+        assert_eq!(events().last(), Some(&moved));
+    });
+}
+
+#[test]
+fn stake_moves_to_another_subnet_through_both_pools_for_one_fee() {
+    with_stake(|| {
+        let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);
+        let (total, free) = (TotalStake::<Test>::get(), Balances::balance(&cold(1)));
+        ok(SubtensorModule::move_stake(signed(cold(1)), hot(1), hot(2), NET, other, BOUGHT));
+        assert_eq!(events().last(), Some(&Event::StakeMoved(cold(1), hot(1), NET, hot(2), other, SOLD)));
+        assert_eq!((held(1, 1, NET), held(1, 2, other)), (0, BOUGHT_WITHOUT_FEE));
+        assert_eq!((TotalStake::<Test>::get(), Balances::balance(&cold(1))), (total, free));
+    });
+}
+
+#[test]
+fn from_root_the_pool_takes_its_fee() {
+    with_stake(|| {
+        let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);
+        ok(SubtensorModule::add_stake(signed(cold(1)), hot(1), NetUid::ROOT, 100 * RAO_PER_TAO));
+        ok(SubtensorModule::swap_stake(signed(cold(1)), hot(1), NetUid::ROOT, other, 100 * RAO_PER_TAO));
+        assert_eq!((held(1, 1, NetUid::ROOT), held(1, 1, other)), (0, BOUGHT));
+        let swapped = Event::StakeSwapped(cold(1), hot(1), NetUid::ROOT, other, 100 * RAO_PER_TAO);
+        assert_eq!(events().last(), Some(&swapped));
+        ok(SubtensorModule::swap_stake(signed(cold(1)), hot(1), other, NetUid::ROOT, BOUGHT));
+        assert_eq!((held(1, 1, NetUid::ROOT), held(1, 1, other)), (SOLD, 0));
+    });
+}
+
+#[test]
+fn stake_is_given_away_where_that_is_allowed() {
+    with_stake(|| {
+        let give = |to: u8, netuid, amount| {
+            SubtensorModule::transfer_stake(signed(cold(1)), cold(to), hot(1), NET, netuid, amount)
+        };
+        ok(give(2, NET, 10 * RAO_PER_TAO));
+        assert_eq!((held(1, 1, NET), held(2, 1, NET)), (BOUGHT - 10 * RAO_PER_TAO, 10 * RAO_PER_TAO));
+        let given = Event::StakeTransferred(cold(1), cold(2), hot(1), NET, NET, 12_099_446_090);
+        assert_eq!(events().last(), Some(&given));
+        ok(give(2, NetUid::ROOT, 10 * RAO_PER_TAO));
+        assert!(held(2, 1, NetUid::ROOT) > 11 * RAO_PER_TAO);
+
+        let toggle = |who, allowed| AdminUtils::sudo_set_toggle_transfer(who, NET, allowed);
+        assert_noop!(toggle(signed(cold(1)), false), Error::<Test>::NotSubnetOwner);
+        ok(toggle(signed(cold(OWNER)), false));
+        assert_eq!(events().last(), Some(&Event::TransferToggle(NET, false)));
+        assert_noop!(give(2, NET, 10 * RAO_PER_TAO), Error::<Test>::TransferDisallowed);
+        ok(toggle(RuntimeOrigin::root(), true));
+        TransferToggle::<Test>::insert(NetUid::ROOT, false);
+        assert_noop!(give(2, NetUid::ROOT, 10 * RAO_PER_TAO), Error::<Test>::TransferDisallowed);
+        ok(give(2, NET, 10 * RAO_PER_TAO));
+    });
+}
+
+#[test]
+fn what_must_not_move_stays_where_it_is() {
+    with_stake(|| {
+        let shift = |from, to, origin, destination, amount| {
+            SubtensorModule::move_stake(signed(cold(1)), from, to, origin, destination, amount)
+        };
+        assert_noop!(shift(hot(1), hot(1), NET, NET, RAO_PER_TAO), Error::<Test>::SameNetuid);
+        assert_noop!(shift(hot(1), hot(90), NET, NET, RAO_PER_TAO), Error::<Test>::HotKeyAccountNotExists);
+        assert_noop!(shift(hot(90), hot(1), NET, NET, RAO_PER_TAO), Error::<Test>::HotKeyAccountNotExists);
+        assert_noop!(shift(hot(1), hot(2), NET, NetUid(9), RAO_PER_TAO), Error::<Test>::SubnetNotExists);
+        assert_noop!(shift(hot(1), hot(2), NetUid(9), NET, RAO_PER_TAO), Error::<Test>::SubnetNotExists);
+        assert_noop!(shift(hot(1), hot(2), NET, NET, BOUGHT + 1), Error::<Test>::NotEnoughStakeToWithdraw);
+        assert_noop!(shift(hot(1), hot(2), NET, NET, 0), Error::<Test>::AmountTooLow);
+        assert_noop!(shift(hot(1), hot(2), NET, NET, 1_000_000), Error::<Test>::AmountTooLow);
+        assert_noop!(shift(hot(1), hot(2), NET, NetUid::ROOT, 1_000_000), Error::<Test>::AmountTooLow);
+        assert_noop!(shift(hot(2), hot(1), NET, NET, 0), Error::<Test>::AmountTooLow);
+        let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);
+        crate::SubtokenEnabled::<Test>::insert(other, false);
+        assert_noop!(shift(hot(1), hot(2), NET, other, RAO_PER_TAO), Error::<Test>::SubtokenDisabled);
+        crate::SubtokenEnabled::<Test>::insert(other, true);
+        crate::SubnetAlphaIn::<Test>::insert(other, defaults::MIN_RESERVE);
+        assert_noop!(shift(hot(1), hot(2), NET, other, RAO_PER_TAO), Error::<Test>::InsufficientLiquidity);
+
+        let same = || SubtensorModule::swap_stake(signed(cold(1)), hot(1), NET, NET, RAO_PER_TAO);
+        assert_noop!(same(), Error::<Test>::SameNetuid);
+        let to_oneself = || SubtensorModule::transfer_stake(signed(cold(1)), cold(1), hot(1), NET, NET, RAO_PER_TAO);
+        assert_noop!(to_oneself(), Error::<Test>::SameNetuid);
+    });
+}
