@@ -19,6 +19,7 @@ pub mod aura;
 mod check_nonce;
 #[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod pallets;
+pub mod proxy;
 
 #[cfg(test)]
 mod tests;
@@ -41,8 +42,8 @@ pub use apis::api;
 pub use check_nonce::CheckNonce;
 pub use pallets::{
     AdminUtils, AllPalletsWithSystem, Aura, Balances, Commitments, Drand, EXISTENTIAL_DEPOSIT_RAO, OriginCaller,
-    PalletInfo, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin, SubtensorModule,
-    Sudo, System, Timestamp, TransactionPayment, Utility,
+    PalletInfo, Proxy, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin,
+    SubtensorModule, Sudo, System, Timestamp, TransactionPayment, Utility,
 };
 
 use alloc::borrow::Cow;
@@ -102,7 +103,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("narrows"),
     impl_name: Cow::Borrowed("narrows"),
     authoring_version: 1,
-    spec_version: 2,
+    spec_version: 3,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,

@@ -1,4 +1,6 @@
-//! Free calls by accounts without funds.
+//! Free calls by accounts without funds; and, in a file of its own, what proxies may do.
+
+mod proxy;
 
 use codec::Encode;
 use frame_support::dispatch::GetDispatchInfo;
