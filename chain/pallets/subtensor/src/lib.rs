@@ -94,7 +94,10 @@ use frame_support::pallet_macros::import_section;
 #[import_section(calls::calls)]
 #[import_section(errors::errors)]
 #[import_section(events::events)]
-#[import_section(storage::storage)]
+#[import_section(storage::consensus::consensus)]
+#[import_section(storage::money::money)]
+#[import_section(storage::relations::relations)]
+#[import_section(storage::subnets::subnets)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
