@@ -1,5 +1,7 @@
-//! Free calls by accounts without funds; and, in a file of its own, what proxies may do.
+//! Free calls by accounts without funds; and, in files of their own, proxies and calls that nobody means well with.
 
+mod arguments;
+mod hostile;
 mod proxy;
 
 use codec::Encode;
