@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `subnets` | creating and starting a subnet |
 //! | `registration`, `price` | uids, pruning; what a registration costs |
+//! | [`proof_of_work`] | registering without paying |
 //! | `serving` | where a neuron can be reached |
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
 //! | `moving`, `burning` | stake that goes elsewhere, or nowhere |
@@ -22,7 +23,8 @@
 //! | `batches` | several settings, commits or reveals of weights at once |
 //! | `children`, `take` | working with others' stake; what is kept of what it earns |
 //! | `mechanisms` | several incentive mechanisms in one subnet |
-//! | `hotkey_swap`, `identities` | one hotkey in the place of another; who keys say they are |
+//! | `hotkey_swap`, `coldkey_swap` | one key in the place of another |
+//! | `identities` | who keys say they are |
 //! | `rate_limit` | what may be done only so often, or not before an epoch |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
 //! | `invariants` | what must hold after every block, as a function |
@@ -42,6 +44,7 @@ mod batches;
 mod burning;
 mod calls;
 mod children;
+mod coldkey_swap;
 mod commit_reveal;
 mod cost;
 mod emission;
@@ -60,6 +63,7 @@ mod numbers;
 mod payout;
 mod pool;
 mod price;
+pub mod proof_of_work;
 mod rate_limit;
 mod registration;
 mod root;

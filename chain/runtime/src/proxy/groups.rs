@@ -19,12 +19,14 @@ pub enum Group {
     Staking,
     /// Giving stake to another coldkey.
     StakeTransfer,
-    /// Registering, with a say about the price.
+    /// Registering for work, or with a say about the price.
     Registration,
     /// Registering for whatever it costs.
     BurnedRegistration,
     /// Swapping hotkeys.
     HotkeySwap,
+    /// Giving everything to another coldkey. Only a proxy for everything may.
+    ColdkeySwap,
     /// Naming children, and their take.
     ChildKeys,
     /// What a subnet says about itself.
@@ -85,9 +87,21 @@ const CALLS: &[(&str, Group, &[&str])] = &[
         ],
     ),
     ("SubtensorModule", Group::StakeTransfer, &["transfer_stake"]),
-    ("SubtensorModule", Group::Registration, &["register", "register_limit"]),
+    ("SubtensorModule", Group::Registration, &["register", "register_limit", "pow_register"]),
     ("SubtensorModule", Group::BurnedRegistration, &["burned_register"]),
     ("SubtensorModule", Group::HotkeySwap, &["swap_hotkey", "swap_hotkey_v2"]),
+    (
+        "SubtensorModule",
+        Group::ColdkeySwap,
+        &[
+            "swap_coldkey",
+            "announce_coldkey_swap",
+            "swap_coldkey_announced",
+            "dispute_coldkey_swap",
+            "reset_coldkey_swap",
+            "clear_coldkey_swap_announcement",
+        ],
+    ),
     ("SubtensorModule", Group::ChildKeys, &["set_children", "set_childkey_take"]),
     ("SubtensorModule", Group::SubnetIdentity, &["set_subnet_identity"]),
     ("SubtensorModule", Group::SubnetStart, &["start_call"]),
@@ -131,6 +145,9 @@ const CALLS: &[(&str, Group, &[&str])] = &[
         &[
             "sudo_set_serving_rate_limit",
             "sudo_set_weights_version_key",
+            "sudo_set_max_difficulty",
+            "sudo_set_adjustment_alpha",
+            "sudo_set_bonds_reset_enabled",
             "sudo_set_immunity_period",
             "sudo_set_min_allowed_weights",
             "sudo_set_max_allowed_uids",
@@ -162,6 +179,11 @@ const CALLS: &[(&str, Group, &[&str])] = &[
         Group::RootConfiguration,
         &[
             "sudo_set_weights_set_rate_limit",
+            "sudo_set_min_difficulty",
+            "sudo_set_difficulty",
+            "sudo_set_network_pow_registration_allowed",
+            "sudo_set_coldkey_swap_announcement_delay",
+            "sudo_set_coldkey_swap_reannouncement_delay",
             "sudo_set_kappa",
             "sudo_set_network_registration_allowed",
             "sudo_set_target_registrations_per_interval",

@@ -66,6 +66,10 @@ mod consensus {
     #[pallet::storage]
     pub type AlphaValues<T> = StorageMap<_, Identity, NetUid, (u16, u16), ValueQuery, defaults::AlphaValuesDefault>;
 
+    /// Whether a hotkey may have its bonds reset, by a commitment.
+    #[pallet::storage]
+    pub type BondsResetOn<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
     /// The steepness of liquid alpha's sigmoid, in hundredths.
     #[pallet::storage]
     pub type AlphaSigmoidSteepness<T> =

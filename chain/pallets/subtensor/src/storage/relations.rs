@@ -115,4 +115,25 @@ mod relations {
     #[pallet::storage]
     pub type OwnerHyperparamRateLimit<T> =
         StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::OWNER_HYPERPARAM_RATE_LIMIT_TEMPOS }>>;
+
+    // ---- Swaps of coldkeys. ----
+
+    /// Blocks between the announcement of a swap and the swap.
+    #[pallet::storage]
+    pub type ColdkeySwapAnnouncementDelay<T: Config> =
+        StorageValue<_, BlockNumberFor<T>, ValueQuery, defaults::ColdkeySwapAnnouncementDelayDefault<T>>;
+
+    /// Blocks that an announced swap may be made before it can be announced anew or taken back.
+    #[pallet::storage]
+    pub type ColdkeySwapReannouncementDelay<T: Config> =
+        StorageValue<_, BlockNumberFor<T>, ValueQuery, defaults::ColdkeySwapReannouncementDelayDefault<T>>;
+
+    /// The swaps that are announced: (block from which it may be made, hash of the new coldkey).
+    #[pallet::storage]
+    pub type ColdkeySwapAnnouncements<T: Config> =
+        StorageMap<_, Twox64Concat, T::AccountId, (BlockNumberFor<T>, T::Hash), OptionQuery>;
+
+    /// The announced swaps that are disputed, and since which block.
+    #[pallet::storage]
+    pub type ColdkeySwapDisputes<T: Config> = StorageMap<_, Twox64Concat, T::AccountId, BlockNumberFor<T>, OptionQuery>;
 }

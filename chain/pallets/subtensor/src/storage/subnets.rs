@@ -169,20 +169,55 @@ mod subnets {
     #[pallet::storage]
     pub type RegistrationsThisBlock<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
 
-    /// Bounds proof-of-work registrations on Bittensor; burned ones are paced by their price alone.
+    /// Registrations by proof of work that one block takes; burned ones are paced by their price alone.
     #[pallet::storage]
     pub type MaxRegistrationsPerBlock<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MAX_REGISTRATIONS_PER_BLOCK }>>;
 
-    /// Kept for clients: burned registrations are paced by their price alone.
+    /// Registrations by proof of work in an adjustment interval at which the difficulty stays as it is. Three times as many
+    /// are taken.
     #[pallet::storage]
     pub type TargetRegistrationsPerInterval<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::TARGET_REGISTRATIONS_PER_INTERVAL }>>;
 
-    /// Kept for clients, like `TargetRegistrationsPerInterval`.
+    /// Blocks between two adjustments of the difficulty; 0 stops them.
     #[pallet::storage]
     pub type AdjustmentInterval<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::ADJUSTMENT_INTERVAL_BLOCKS }>>;
+
+    /// Whether a subnet takes registrations by proof of work.
+    #[pallet::storage]
+    pub type NetworkPowRegistrationAllowed<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// How many tries a proof of work takes on average.
+    #[pallet::storage]
+    pub type Difficulty<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::DIFFICULTY }>>;
+
+    /// The floor of the difficulty.
+    #[pallet::storage]
+    pub type MinDifficulty<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::MIN_DIFFICULTY }>>;
+
+    /// The ceiling of the difficulty.
+    #[pallet::storage]
+    pub type MaxDifficulty<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::MAX_DIFFICULTY }>>;
+
+    /// The share of the old difficulty that an adjustment keeps, as a fraction of 2⁶⁴ − 1.
+    #[pallet::storage]
+    pub type AdjustmentAlpha<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// The block of the last adjustment.
+    #[pallet::storage]
+    pub type LastAdjustmentBlock<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Registrations by proof of work since the last adjustment.
+    #[pallet::storage]
+    pub type POWRegistrationsThisInterval<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
+
+    /// Proofs of work that were taken, with the block of their registration, for as long as they could be used again.
+    #[pallet::storage]
+    pub type UsedWork<T> = StorageMap<_, Identity, Vec<u8>, u64, ValueQuery>;
 
     /// Neurons that fit into a subnet.
     #[pallet::storage]
