@@ -17,6 +17,7 @@ extern crate alloc;
 mod apis;
 pub mod aura;
 mod check_nonce;
+pub mod coldkey_guard;
 #[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod pallets;
 pub mod proxy;
@@ -91,6 +92,7 @@ pub type TxExtension = (
     CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
     pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+    coldkey_guard::SubtensorTransactionExtension,
 );
 
 /// Runs blocks.

@@ -1,6 +1,8 @@
-//! Free calls by accounts without funds; and, in files of their own, proxies and calls that nobody means well with.
+//! Free calls by accounts without funds; and, in files of their own, proxies, coldkeys that are being
+//! swapped, and calls that nobody means well with.
 
 mod arguments;
+mod coldkey_guard;
 mod hostile;
 mod proxy;
 
@@ -86,7 +88,8 @@ fn clients_see_the_extensions_in_their_order() {
             "CheckMortality",
             "CheckNonce",
             "CheckWeight",
-            "ChargeTransactionPayment"
+            "ChargeTransactionPayment",
+            "SubtensorTransactionExtension"
         ]
     );
 }
