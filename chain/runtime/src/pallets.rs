@@ -214,6 +214,7 @@ impl pallet_subtensor::swap::Config for Runtime {}
 impl pallet_commitments::Config for Runtime {
     type MaxFields = ConstU32<{ pallet_commitments::MAX_FIELDS }>;
     type Subnets = Runtime;
+    type Beacon = Runtime;
 }
 
 impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
@@ -223,6 +224,10 @@ impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
 
     fn epoch_index(netuid: u16) -> u64 {
         pallet_subtensor::SubnetEpochIndex::<Runtime>::get(NetUid(netuid))
+    }
+
+    fn reset_bonds(netuid: u16, who: &AccountId) {
+        crate::SubtensorModule::reset_bonds(NetUid(netuid), who);
     }
 }
 

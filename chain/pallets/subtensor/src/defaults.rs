@@ -128,6 +128,8 @@ pub const DELEGATE_TAKE: u16 = 11_796;
 pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
 /// Owner neurons that are never pruned.
 pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
+/// The most of them that may be asked for.
+pub const MAX_IMMUNE_OWNER_UIDS: u16 = 10;
 
 /// The largest share of a parent's dividends that a child may keep, as a fraction of 65535 (18 %).
 pub const MAX_CHILDKEY_TAKE: u16 = 11_796;

@@ -178,9 +178,9 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Sets how many of an owner's neurons are never pruned: one to ten.
+    /// Sets how many of an owner's neurons are never pruned: one, or some more.
     pub fn set_owner_immune_neuron_limit(netuid: NetUid, neurons: u16) -> DispatchResult {
-        ensure!((1..=10).contains(&neurons), Error::<T>::InvalidValue);
+        ensure!((1..=defaults::MAX_IMMUNE_OWNER_UIDS).contains(&neurons), Error::<T>::InvalidValue);
         ImmuneOwnerUidsLimit::<T>::insert(netuid, neurons);
         Ok(())
     }

@@ -88,6 +88,7 @@ pub use emission::block_emission;
 pub use market::{FeeRates, SimSwapResult, SubnetPrice};
 pub use numbers::I96F32;
 pub use pallet::*;
+pub use timelock::BeaconSignatures;
 pub use timelocked::SealedWeights;
 pub use types::*;
 
@@ -120,12 +121,6 @@ pub mod pallet {
     #[pallet::pallet]
     #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
-
-    /// The beacon to whose rounds weights are locked.
-    pub trait BeaconSignatures {
-        /// The signature of a round, compressed, once the chain has it.
-        fn signature(round: u64) -> Option<Vec<u8>>;
-    }
 
     /// What the pallet needs of the runtime.
     #[pallet::config]
