@@ -172,3 +172,27 @@ fn commits_are_limited_in_rate_and_number() {
         assert_noop!(reveal(1, &[2], &[1]), Error::<Test>::CommitRevealDisabled);
     });
 }
+
+#[test]
+fn several_commits_are_revealed_at_once_or_none_of_them() {
+    with_validator(|| {
+        let rows: [(&[u16], &[u16]); 2] = [(&[2], &[1]), (&[2, 3], &[1, 65_535])];
+        for (uids, weights) in rows {
+            ok(commit(1, uids, weights));
+        }
+        pass(u32::from(TEMPO));
+        let reveal_all = |rows: [(&[u16], &[u16]); 2]| {
+            let (uids, values) = rows.map(|(uids, values)| (uids.to_vec(), values.to_vec())).into_iter().unzip();
+            SubtensorModule::batch_reveal_weights(signed(hot(1)), NET, uids, values, vec![SALT.to_vec(); 2], vec![0; 2])
+        };
+        assert_noop!(reveal_all([rows[0], (&[3], &[1])]), Error::<Test>::InvalidRevealCommitHashNotMatch);
+        let short = SubtensorModule::batch_reveal_weights(signed(hot(1)), NET, vec![vec![2]], vec![], vec![], vec![]);
+        assert_noop!(short, Error::<Test>::InputLengthsUnequal);
+
+        ok(reveal_all(rows));
+        assert_eq!(stored(1), [(2, 1), (3, 65_535)], "the last of them holds");
+        assert_eq!(WeightCommits::<Test>::get(index(), hot(1)), None);
+        let hashes = rows.map(|(uids, weights)| hash(1, uids, weights)).to_vec();
+        assert_eq!(events().last(), Some(&Event::WeightsBatchRevealed(hot(1), NET, hashes)));
+    });
+}

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Axons, Error};
+use crate::{Axons, Error, NeuronCertificates, Prometheus, PrometheusInfo};
 use frame_support::assert_noop;
 
 const LOOPBACK: u128 = 0x7f00_0001;
@@ -40,5 +40,43 @@ fn serving_again_waits_for_the_rate_limit() {
         assert_noop!(serve(1, LOOPBACK, 9_001, 4), Error::<Test>::ServingRateLimitExceeded);
         pass(1);
         ok(serve(1, LOOPBACK, 9_001, 4));
+    });
+}
+
+#[test]
+fn an_axon_with_a_certificate_keeps_both() {
+    with_subnet(|| {
+        register(1);
+        let serve = |certificate: &[u8]| {
+            let certificate = certificate.to_vec();
+            SubtensorModule::serve_axon_tls(signed(hot(1)), NET, 7, LOOPBACK, 9_000, 4, 4, 0, 0, certificate)
+        };
+        for bad in [&[][..], &[1], &[1; 66]] {
+            assert_noop!(serve(bad), Error::<Test>::InvalidValue);
+        }
+        ok(serve(&[5; 65]));
+        let certificate = NeuronCertificates::<Test>::get(NET, hot(1)).unwrap();
+        assert_eq!((certificate.algorithm, certificate.public_key.into_inner()), (5, vec![5; 64]));
+        let axon = Axons::<Test>::get(NET, hot(1)).unwrap();
+        assert_eq!((axon.ip, axon.port, axon.block), (LOOPBACK, 9_000, 1));
+        assert_eq!(events().last(), Some(&Event::AxonServed(NET, hot(1))));
+    });
+}
+
+#[test]
+fn metrics_are_served_under_their_own_rate_limit() {
+    with_subnet(|| {
+        register(1);
+        let serve = |n, port| SubtensorModule::serve_prometheus(signed(hot(n)), NET, 3, LOOPBACK, port, 4);
+        ok(self::serve(1, LOOPBACK, 9_000, 4));
+        ok(serve(1, 9_100));
+        let info = PrometheusInfo { block: 1, version: 3, ip: LOOPBACK, port: 9_100, ip_type: 4 };
+        assert_eq!(Prometheus::<Test>::get(NET, hot(1)), Some(info));
+        assert_eq!(events().last(), Some(&Event::PrometheusServed(NET, hot(1))));
+        assert_noop!(serve(2, 9_100), Error::<Test>::HotKeyNotRegisteredInNetwork);
+        assert_noop!(serve(1, 0), Error::<Test>::InvalidPort);
+        assert_noop!(serve(1, 9_101), Error::<Test>::ServingRateLimitExceeded);
+        pass(50);
+        ok(serve(1, 9_101));
     });
 }
