@@ -40,15 +40,8 @@ impl<T: Config> Pallet<T> {
         mecid: MechId,
         commit_hash: H256,
     ) -> DispatchResult {
-        let hotkey = ensure_signed(origin)?;
-        Self::ensure_mechanism_exists(netuid, mecid)?;
-        ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
-        let uid = Uids::<T>::get(netuid, &hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
-        ensure!(Self::has_stake_to_set_weights(&hotkey, netuid), Error::<T>::NotEnoughStakeToSetWeights);
-        let index = NetUidStorageIndex::new(netuid, mecid);
+        let (hotkey, uid, index) = Self::ensure_may_commit(origin, netuid, mecid)?;
         let now = Self::current_block();
-        ensure!(Self::is_within_rate_limit(netuid, index, uid, now), Error::<T>::CommittingWeightsTooFast);
-
         let epoch = SubnetEpochIndex::<T>::get(netuid);
         let reveal_epoch = epoch.saturating_add(RevealPeriodEpochs::<T>::get(netuid));
         let mut commits = Self::live_commits(netuid, index, &hotkey);
@@ -58,6 +51,26 @@ impl<T: Config> Pallet<T> {
         LastUpdate::<T>::mutate(index, |blocks| set(blocks, uid, now));
         Self::deposit_event(Event::WeightsCommitted(hotkey, index, commit_hash));
         Ok(())
+    }
+
+    /// Passes a validator that may commit to weights of a mechanism now, by hash or under a time lock: its hotkey, its uid,
+    /// and where the mechanism's vectors are.
+    pub(crate) fn ensure_may_commit(
+        origin: OriginFor<T>,
+        netuid: NetUid,
+        mecid: MechId,
+    ) -> Result<(T::AccountId, u16, NetUidStorageIndex), DispatchError> {
+        let hotkey = ensure_signed(origin)?;
+        Self::ensure_mechanism_exists(netuid, mecid)?;
+        ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
+        let uid = Uids::<T>::get(netuid, &hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
+        ensure!(Self::has_stake_to_set_weights(&hotkey, netuid), Error::<T>::NotEnoughStakeToSetWeights);
+        let index = NetUidStorageIndex::new(netuid, mecid);
+        ensure!(
+            Self::is_within_rate_limit(netuid, index, uid, Self::current_block()),
+            Error::<T>::CommittingWeightsTooFast
+        );
+        Ok((hotkey, uid, index))
     }
 
     pub(crate) fn do_reveal_weights(

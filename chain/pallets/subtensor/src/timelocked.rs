@@ -2,14 +2,14 @@
 //! round is signed, so that nobody has to come back to reveal.
 
 use crate::{
-    BeaconSignatures, CommitRevealWeightsEnabled, CommitRevealWeightsVersion, Config, Error, Event, LastUpdate, MechId,
-    MechanismCountCurrent, NetUid, NetUidStorageIndex, Pallet, RevealPeriodEpochs, SubnetEpochIndex,
-    TimelockedWeightCommits, Uids, defaults, registration::set, weights::Row,
+    BeaconSignatures, CommitRevealWeightsVersion, Config, Error, Event, LastUpdate, MechId, MechanismCountCurrent,
+    NetUid, NetUidStorageIndex, Pallet, RevealPeriodEpochs, SubnetEpochIndex, TimelockedWeightCommits, defaults,
+    registration::set, weights::Row,
 };
 use alloc::{collections::VecDeque, vec::Vec};
 use codec::{Decode, DecodeAll, Encode};
 use frame_support::{ensure, pallet_prelude::*, storage::with_storage_layer};
-use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use frame_system::pallet_prelude::OriginFor;
 use sp_runtime::traits::{BlakeTwo256, Hash};
 
 /// What is sealed. The hotkey is in it so that nobody can commit a copy of another's sealed weights as their own.
@@ -36,16 +36,9 @@ impl<T: Config> Pallet<T> {
         reveal_round: u64,
         version: u16,
     ) -> DispatchResult {
-        let hotkey = ensure_signed(origin)?;
-        Self::ensure_mechanism_exists(netuid, mecid)?;
-        ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
+        let (hotkey, uid, index) = Self::ensure_may_commit(origin, netuid, mecid)?;
         ensure!(version == CommitRevealWeightsVersion::<T>::get(), Error::<T>::IncorrectCommitRevealVersion);
-        let uid = Uids::<T>::get(netuid, &hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
-        ensure!(Self::has_stake_to_set_weights(&hotkey, netuid), Error::<T>::NotEnoughStakeToSetWeights);
-        let index = NetUidStorageIndex::new(netuid, mecid);
         let now = Self::current_block();
-        ensure!(Self::is_within_rate_limit(netuid, index, uid, now), Error::<T>::CommittingWeightsTooFast);
-
         let epoch = SubnetEpochIndex::<T>::get(netuid);
         let mut commits = TimelockedWeightCommits::<T>::get(index, epoch);
         let of_this_hotkey = commits.iter().filter(|(who, ..)| *who == hotkey).count();
