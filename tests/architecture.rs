@@ -13,7 +13,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("yuma", &[]),
     ("timelock", &[]),
-    ("pallet-commitments", &[]),
+    ("pallet-commitments", &["timelock"]),
     ("pallet-drand", &[]),
     ("pallet-subtensor", &["timelock", "yuma"]),
     ("narrows-runtime", &["pallet-commitments", "pallet-drand", "pallet-subtensor"]),

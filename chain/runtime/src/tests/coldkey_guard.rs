@@ -41,14 +41,14 @@ fn a_coldkey_that_is_being_swapped_does_nothing_else() {
         assert_eq!(refusals(), [None, None, None]);
 
         assert_ok!(SubtensorModule::announce_coldkey_swap(signed(), Default::default()));
-        assert_eq!(refusals(), [announced.clone(), announced, None]);
+        assert_eq!(refusals(), [announced, announced, None]);
         let batch = pallet_utility::Call::batch { calls: vec![announcement()] }.into();
         assert!(refusal(&batch, signed()).is_some(), "nothing is looked for inside another call");
         assert_eq!(refusal(&paid_call(), RuntimeOrigin::signed(AccountId::new([2; 32]))), None);
         assert_eq!(refusal(&paid_call(), RuntimeOrigin::root()), None);
 
         assert_ok!(SubtensorModule::dispute_coldkey_swap(signed()));
-        assert_eq!(refusals(), [disputed.clone(), disputed.clone(), disputed]);
+        assert_eq!(refusals(), [disputed, disputed, disputed]);
     });
 }
 
