@@ -27,13 +27,13 @@ const STABLE: NetUid = NetUid(2);
 const PAIRS: u8 = 3;
 
 /// Fresh chains, on each of which every call is made [`TRIES`] times.
-const CHAINS: u64 = 25;
+const CHAINS: u64 = 20;
 
 /// Times in a row that a call is made with other arguments and from other origins.
 const TRIES: usize = 5;
 
 /// What this test cannot call, each with its reason.
-const LEFT_OUT: [(&str, &str); 7] = [
+const LEFT_OUT: [(&str, &str); 9] = [
     // Root writes into raw storage: nothing can hold after it.
     ("System", "set_storage"),
     ("System", "kill_storage"),
@@ -42,6 +42,9 @@ const LEFT_OUT: [(&str, &str); 7] = [
     ("System", "set_code"),
     ("System", "set_code_without_checks"),
     ("System", "apply_authorized_upgrade"),
+    // Root makes TAO from nothing. Above the end of what a balance can hold, FRAME's own arithmetic asserts.
+    ("Balances", "force_set_balance"),
+    ("Balances", "force_adjust_total_issuance"),
     // An inherent: it stops a block that has it twice.
     ("Timestamp", "set"),
 ];
