@@ -141,6 +141,7 @@ impl ProxyType {
                 G::Staking,
                 G::Registration,
                 G::BurnedRegistration,
+                G::RootRegistration,
                 G::HotkeySwap,
                 G::ChildKeys,
                 G::SubnetIdentity,

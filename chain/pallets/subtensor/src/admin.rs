@@ -2,7 +2,8 @@
 //!
 //! A second pallet in this crate, because clients look for these calls under a pallet name of their own. Checks of the
 //! values are in `hyperparameters`; here is who may, and when. Bittensor forbids most of these calls in the last blocks
-//! before an epoch and limits how often an owner may make them, and so does this chain.
+//! before an epoch and limits how often an owner may make them, and so does this chain. FRAME takes all calls of a pallet
+//! from one block, so they are in one file.
 
 pub use pallet::*;
 

@@ -1,5 +1,6 @@
 //! What users may ask of the chain: Bittensor's names, indices and arguments. The logic is in the file named after
-//! each concept; here are only the doors, with their weights and who pays.
+//! each concept; here are only the doors, with their weights and who pays. FRAME takes all calls of a pallet from one block,
+//! so they are in one file.
 
 use frame_support::pallet_macros::pallet_section;
 
@@ -275,6 +276,13 @@ mod calls {
             hotkey: T::AccountId,
         ) -> DispatchResult {
             Self::do_pow_register(origin, netuid, work_block, nonce, work, hotkey)
+        }
+
+        /// Makes a hotkey a member of the root network.
+        #[pallet::call_index(62)]
+        #[pallet::weight(Pallet::<T>::registration_weight())]
+        pub fn root_register(origin: OriginFor<T>, hotkey: T::AccountId) -> DispatchResult {
+            Self::do_root_register(origin, hotkey)
         }
 
         /// Lowers what a hotkey keeps of the dividends it earns for those who staked to it. By its coldkey.

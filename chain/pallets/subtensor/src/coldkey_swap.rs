@@ -3,7 +3,7 @@
 
 use crate::{
     Alpha, ColdkeySwapAnnouncementDelay, ColdkeySwapAnnouncements, ColdkeySwapDisputes, ColdkeySwapReannouncementDelay,
-    Config, Error, Event, IdentitiesV2, LastHotkeySwapOnNetuid, LastTxBlock, NetUid, OwnedHotkeys, Owner, Pallet,
+    Config, Error, Event, IdentitiesV2, LastHotkeySwapOnNetuid, LastTxBlock, OwnedHotkeys, Owner, Pallet,
     StakingHotkeys, SubnetOwner, TaoBalance, TransactionKeyLastBlock, defaults, rate_limit::Limited,
     registration::push_once,
 };
@@ -173,9 +173,9 @@ impl<T: Config> Pallet<T> {
 
     /// Moves the shares themselves, so that nothing is rounded.
     fn hand_over_stake(old: &T::AccountId, new: &T::AccountId) {
-        let subnets: Vec<NetUid> = Self::subnets().into_iter().chain([NetUid::ROOT]).collect();
+        let networks = Self::networks();
         let hotkeys = StakingHotkeys::<T>::take(old);
-        for (hotkey, netuid) in hotkeys.iter().flat_map(|hotkey| subnets.iter().map(move |netuid| (hotkey, *netuid))) {
+        for (hotkey, netuid) in hotkeys.iter().flat_map(|hotkey| networks.iter().map(move |netuid| (hotkey, *netuid))) {
             if Alpha::<T>::contains_key((hotkey, old, netuid)) {
                 let shares = Alpha::<T>::take((hotkey, old, netuid));
                 Alpha::<T>::mutate((hotkey, new, netuid), |held| held.bits = held.bits.saturating_add(shares.bits));

@@ -112,6 +112,9 @@ pub const COLDKEY_SWAP_ANNOUNCEMENT_DELAY_BLOCKS: u32 = 5 * 7200;
 /// Blocks that an announced swap may be made before it can be announced anew or taken back: a day.
 pub const COLDKEY_SWAP_REANNOUNCEMENT_DELAY_BLOCKS: u32 = 7200;
 
+/// Members of the root network.
+pub const MAX_ROOT_MEMBERS: u16 = 64;
+
 /// Subnets that may exist.
 pub const SUBNET_LIMIT: u16 = 128;
 /// Blocks between two creations of subnets.

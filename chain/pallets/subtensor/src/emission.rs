@@ -13,6 +13,7 @@ impl<T: Config> Pallet<T> {
     /// Runs before any transaction of the block.
     pub(crate) fn begin_block(now: u64) -> Weight {
         let subnets = Self::subnets();
+        RegistrationsThisBlock::<T>::remove(NetUid::ROOT);
         for netuid in &subnets {
             Self::decay_burn(*netuid);
             Self::adjust_difficulty(*netuid, now);

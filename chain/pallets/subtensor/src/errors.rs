@@ -48,6 +48,8 @@ mod errors {
         InvalidSeal,
         /// The seal is not good enough; find another nonce.
         InvalidDifficulty,
+        /// The root network is full, and every member has at least as much root stake.
+        StakeTooLowForRoot,
         /// The hotkey belongs to another coldkey.
         NonAssociatedColdKey,
 

@@ -46,7 +46,7 @@ impl<T: Config> Pallet<T> {
                     has_passed::<T>(LastTxBlock::<T>::get(&coldkey), TxRateLimit::<T>::get()),
                     Error::<T>::HotKeySetTxRateLimitExceeded
                 );
-                (Self::subnets(), defaults::KEY_SWAP_COST_RAO)
+                (Self::networks(), defaults::KEY_SWAP_COST_RAO)
             }
         };
         ensure!(
@@ -67,9 +67,6 @@ impl<T: Config> Pallet<T> {
             }
         }
         let now = Self::current_block();
-        if netuid.is_none() && !keep_stake {
-            Self::move_all_stake(NetUid::ROOT, &old, &new)?;
-        }
         let event = if let Some(netuid) = netuid {
             LastHotkeySwapOnNetuid::<T>::insert(netuid, &coldkey, now);
             Event::HotkeySwappedOnSubnet { coldkey, old_hotkey: old, new_hotkey: new, netuid }

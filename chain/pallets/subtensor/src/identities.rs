@@ -12,10 +12,10 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_set_identity(origin: OriginFor<T>, identity: ChainIdentityV2) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         ensure!(identity.is_within_limits(), Error::<T>::InvalidIdentity);
-        let subnets = Self::subnets();
+        let networks = Self::networks();
         let registered = OwnedHotkeys::<T>::get(&coldkey)
             .iter()
-            .any(|hotkey| subnets.iter().any(|netuid| Uids::<T>::contains_key(netuid, hotkey)));
+            .any(|hotkey| networks.iter().any(|netuid| Uids::<T>::contains_key(netuid, hotkey)));
         ensure!(registered, Error::<T>::HotKeyNotRegisteredInNetwork);
         IdentitiesV2::<T>::insert(&coldkey, identity);
         Self::deposit_event(Event::ChainIdentitySet(coldkey));

@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
         ensure!(usize::from(TotalNetworks::<T>::get()) == subnets, "TotalNetworks is not the number of subnets");
         Self::check_children()?;
         NetworksAdded::<T>::iter_keys().try_for_each(Self::check_mechanisms)?;
-        NetworksAdded::<T>::iter_keys().try_for_each(Self::check_neurons)
+        NetworksAdded::<T>::iter_keys().chain([NetUid::ROOT]).try_for_each(Self::check_neurons)
     }
 
     /// All alpha that a subnet issued is somebody's stake, pending, or burned; and where it is TAO one to one, TAO backs

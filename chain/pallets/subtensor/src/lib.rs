@@ -16,7 +16,7 @@
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
 //! | `moving`, `burning` | stake that goes elsewhere, or nowhere |
 //! | `pool`, `market`, [`swap`] | what alpha costs: the arithmetic, a subnet's market, and the pallet `Swap` with its fee |
-//! | `root` | TAO staked on root: what it counts for, and what it earns |
+//! | `root`, `root_members` | TAO staked on root: what it counts for, and what it earns; who has a uid there |
 //! | `weights`, `commit_reveal`, `timelocked` | setting weights in the open; committing and revealing them; under a time lock |
 //! | `emission`, `injection` | TAO per block; which subnet gets how much of it, and what it does in its pool |
 //! | `epoch`, `payout` | storage → [`yuma`] → storage; who gets what |
@@ -67,6 +67,7 @@ pub mod proof_of_work;
 mod rate_limit;
 mod registration;
 mod root;
+mod root_members;
 mod serving;
 mod shares;
 mod staking;
@@ -162,6 +163,7 @@ pub mod pallet {
         fn build(&self) {
             // Clients read the symbol by key and refuse to connect without it.
             TokenSymbol::<T>::insert(NetUid::ROOT, defaults::TaoSymbol::get());
+            MaxAllowedUids::<T>::insert(NetUid::ROOT, defaults::MAX_ROOT_MEMBERS);
             if self.stable_subnets {
                 NewSubnetMechanism::<T>::put(defaults::STABLE_MECHANISM);
             }

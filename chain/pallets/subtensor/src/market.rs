@@ -149,8 +149,8 @@ impl<T: Config> Pallet<T> {
 
     /// The prices of all subnets, the root network's first.
     pub fn current_alpha_price_all() -> Vec<SubnetPrice> {
-        core::iter::once(NetUid::ROOT)
-            .chain(Self::subnets())
+        Self::networks()
+            .into_iter()
             .map(|netuid| SubnetPrice { netuid, price: Self::current_alpha_price(netuid) })
             .collect()
     }

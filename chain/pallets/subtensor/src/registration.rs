@@ -17,7 +17,7 @@ use frame_support::{
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 
 /// Where a newcomer goes.
-enum Place {
+pub(crate) enum Place {
     /// After the last neuron.
     End,
     /// In the place of the neuron with this uid.
@@ -56,11 +56,16 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn register_neuron(netuid: NetUid, coldkey: &T::AccountId, hotkey: T::AccountId) -> DispatchResult {
         Self::ensure_associable(coldkey, &hotkey)?;
         let place = Self::find_place(netuid).ok_or(Error::<T>::NoNeuronIdAvailable)?;
+        Self::settle_neuron(netuid, place, coldkey, hotkey);
+        Ok(())
+    }
+
+    /// Puts a hotkey into its place, announces it, and counts it in this block.
+    pub(crate) fn settle_neuron(netuid: NetUid, place: Place, coldkey: &T::AccountId, hotkey: T::AccountId) {
         Self::associate_hotkey(coldkey, &hotkey);
         let uid = Self::settle_at(netuid, place, &hotkey);
         RegistrationsThisBlock::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
         Self::deposit_event(Event::NeuronRegistered(netuid, uid, hotkey));
-        Ok(())
     }
 
     /// What a coldkey can spend without being reaped.

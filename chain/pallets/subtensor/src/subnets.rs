@@ -27,6 +27,11 @@ impl<T: Config> Pallet<T> {
         subnets
     }
 
+    /// The root network, and all subnets.
+    pub(crate) fn networks() -> Vec<NetUid> {
+        core::iter::once(NetUid::ROOT).chain(Self::subnets()).collect()
+    }
+
     /// What creating a subnet costs now: twice the last price just after a creation, falling by the last price every
     /// `NetworkLockReductionInterval` blocks, never below `NetworkMinLockCost` and what a pool needs.
     pub fn network_lock_cost() -> TaoBalance {

@@ -23,6 +23,8 @@ pub enum Group {
     Registration,
     /// Registering for whatever it costs.
     BurnedRegistration,
+    /// Becoming a member of the root network.
+    RootRegistration,
     /// Swapping hotkeys.
     HotkeySwap,
     /// Giving everything to another coldkey. Only a proxy for everything may.
@@ -89,6 +91,7 @@ const CALLS: &[(&str, Group, &[&str])] = &[
     ("SubtensorModule", Group::StakeTransfer, &["transfer_stake"]),
     ("SubtensorModule", Group::Registration, &["register", "register_limit", "pow_register"]),
     ("SubtensorModule", Group::BurnedRegistration, &["burned_register"]),
+    ("SubtensorModule", Group::RootRegistration, &["root_register"]),
     ("SubtensorModule", Group::HotkeySwap, &["swap_hotkey", "swap_hotkey_v2"]),
     (
         "SubtensorModule",

@@ -18,6 +18,7 @@ mod pool;
 mod proof_of_work;
 mod registration;
 mod root;
+mod root_members;
 mod serving;
 mod setters;
 mod staking;
