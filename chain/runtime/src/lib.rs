@@ -17,6 +17,7 @@ extern crate alloc;
 mod apis;
 pub mod aura;
 mod check_nonce;
+pub mod client_apis;
 #[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod pallets;
 
@@ -102,7 +103,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("narrows"),
     impl_name: Cow::Borrowed("narrows"),
     authoring_version: 1,
-    spec_version: 2,
+    spec_version: 3,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,
