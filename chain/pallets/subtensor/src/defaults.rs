@@ -95,6 +95,14 @@ pub const BURN_HALF_LIFE_BLOCKS: u16 = 360;
 pub const MAX_REGISTRATIONS_PER_BLOCK: u16 = 1;
 /// Registrations per adjustment interval; kept for clients, as the price alone paces burned registrations.
 pub const TARGET_REGISTRATIONS_PER_INTERVAL: u16 = 2;
+/// The work that a registration takes, and its floor.
+pub const DIFFICULTY: u64 = 10_000_000;
+/// The most work that a registration may take.
+pub const MAX_DIFFICULTY: u64 = u64::MAX / 4;
+/// Blocks in which locks mature and open, where there are any.
+pub const LOCK_RATE_BLOCKS: u64 = 934_866;
+/// Read by nothing; clients show it.
+pub const SCALING_LAW_POWER: u16 = 50;
 /// Blocks of an adjustment interval; kept for clients.
 pub const ADJUSTMENT_INTERVAL_BLOCKS: u16 = 100;
 

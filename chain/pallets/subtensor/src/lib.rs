@@ -4,7 +4,7 @@
 //! chain find here what they look for. What this chain leaves out, it leaves out whole: there are no claims of root
 //! dividends (they are paid), no liquidity of users, no locks and no leases.
 //!
-//! `pallet` below is thin: `storage`, `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
+//! `pallet` below is thin: `storage` (and `asked`), `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
 //! concept.
 //!
 //! | file | what |
@@ -25,6 +25,7 @@
 //! | `hotkey_swap`, `identities` | one hotkey in the place of another; who keys say they are |
 //! | `rate_limit` | what may be done only so often, or not before an epoch |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
+//! | [`info`] | what clients ask about all of it |
 //! | `invariants` | what must hold after every block, as a function |
 //!
 //! **Money.** Staked TAO is burned from the free balance and counted in `SubnetTAO`; unstaking mints it again. At the
@@ -38,6 +39,7 @@
 
 extern crate alloc;
 
+mod asked;
 mod batches;
 mod burning;
 mod calls;
@@ -78,6 +80,7 @@ mod tests;
 
 pub mod admin;
 pub mod defaults;
+pub mod info;
 pub mod swap;
 
 pub use emission::block_emission;
@@ -91,6 +94,7 @@ use frame_support::pallet_macros::import_section;
 
 #[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
 #[allow(clippy::too_many_arguments, reason = "the arguments of calls are Bittensor's")]
+#[import_section(asked::asked)]
 #[import_section(calls::calls)]
 #[import_section(errors::errors)]
 #[import_section(events::events)]
@@ -131,6 +135,22 @@ pub mod pallet {
 
         /// The fees of pools: the pallet [`swap`].
         type FeeRates: FeeRates;
+    }
+
+    /// What clients read as constants.
+    #[pallet::extra_constants]
+    impl<T: Config> Pallet<T> {
+        /// The price of swapping a hotkey everywhere, in rao.
+        #[pallet::constant_name(KeySwapCost)]
+        fn key_swap_cost() -> TaoBalance {
+            defaults::KEY_SWAP_COST_RAO
+        }
+
+        /// Blocks that an owner must wait before starting a subnet, on a fresh chain.
+        #[pallet::constant_name(InitialStartCallDelay)]
+        fn initial_start_call_delay() -> u64 {
+            0
+        }
     }
 
     /// How many mechanisms a subnet has unless its owner asks for more.

@@ -689,4 +689,31 @@ mod storage {
     #[pallet::storage]
     pub type RootAlphaDividendsPerSubnet<T: Config> =
         StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, AlphaBalance, ValueQuery>;
+
+    // ---- Registration by proof of work. ----
+
+    /// How much work a registration takes.
+    #[pallet::storage]
+    pub type Difficulty<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::DIFFICULTY }>>;
+
+    /// The floor of the difficulty.
+    #[pallet::storage]
+    pub type MinDifficulty<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::DIFFICULTY }>>;
+
+    /// The ceiling of the difficulty.
+    #[pallet::storage]
+    pub type MaxDifficulty<T> =
+        StorageMap<_, Identity, NetUid, u64, ValueQuery, ConstU64<{ defaults::MAX_DIFFICULTY }>>;
+
+    /// Whether neurons may register by proof of work.
+    #[pallet::storage]
+    pub type NetworkPowRegistrationAllowed<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery, ConstBool<true>>;
+
+    /// How slowly the difficulty adjusts, as a fraction of 2⁶⁴ − 1.
+    #[pallet::storage]
+    pub type AdjustmentAlpha<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
+
+    /// Whether a neuron may ask for its bonds to be reset.
+    #[pallet::storage]
+    pub type BondsResetOn<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
 }

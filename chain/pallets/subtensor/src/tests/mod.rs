@@ -8,6 +8,7 @@ mod emission;
 mod epoch;
 mod hostile;
 mod hotkey_swap;
+mod info;
 mod limits;
 mod mechanisms;
 mod moving;
