@@ -6,7 +6,7 @@ use codec::{Compact, Encode};
 use frame_support::genesis_builder_helper::{build_state, get_preset};
 use pallet_subtensor::info::{
     DelegateInfo, Delegation, DynamicInfo, Metagraph, NeuronInfo, NeuronInfoLite, SelectiveMetagraph,
-    StakeAvailability, StakeInfo, SubnetHyperparams, SubnetHyperparamsV2, SubnetHyperparamsV3, SubnetInfo,
+    StakeAvailability, StakeInfo, StakesOf, SubnetHyperparams, SubnetHyperparamsV2, SubnetHyperparamsV3, SubnetInfo,
     SubnetInfov2, SubnetState,
 };
 use pallet_subtensor::{AlphaBalance, LockState, MechId, NetUid, SimSwapResult, SubnetPrice, TaoBalance, U64F64};

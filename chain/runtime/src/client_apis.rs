@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use pallet_subtensor::info::{
     DelegateInfo, Delegation, DynamicInfo, Metagraph, NeuronInfo, NeuronInfoLite, SelectiveMetagraph,
-    StakeAvailability, StakeInfo, SubnetHyperparams, SubnetHyperparamsV2, SubnetHyperparamsV3, SubnetInfo,
+    StakeAvailability, StakeInfo, StakesOf, SubnetHyperparams, SubnetHyperparamsV2, SubnetHyperparamsV3, SubnetInfo,
     SubnetInfov2, SubnetState,
 };
 use pallet_subtensor::{AlphaBalance, LockState, MechId, NetUid, SimSwapResult, SubnetPrice, TaoBalance, U64F64};

@@ -18,8 +18,10 @@ mod apis;
 pub mod aura;
 mod check_nonce;
 pub mod client_apis;
+pub mod coldkey_guard;
 #[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod pallets;
+pub mod proxy;
 
 #[cfg(test)]
 mod tests;
@@ -42,8 +44,8 @@ pub use apis::api;
 pub use check_nonce::CheckNonce;
 pub use pallets::{
     AdminUtils, AllPalletsWithSystem, Aura, Balances, Commitments, Drand, EXISTENTIAL_DEPOSIT_RAO, OriginCaller,
-    PalletInfo, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin, SubtensorModule,
-    Sudo, System, Timestamp, TransactionPayment, Utility,
+    PalletInfo, Proxy, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin,
+    SubtensorModule, Sudo, System, Timestamp, TransactionPayment, Utility,
 };
 
 use alloc::borrow::Cow;
@@ -91,6 +93,7 @@ pub type TxExtension = (
     CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
     pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+    coldkey_guard::SubtensorTransactionExtension,
 );
 
 /// Runs blocks.

@@ -14,9 +14,9 @@ use pallet_subtensor::NetUid;
 use pallet_transaction_payment::FungibleAdapter;
 use sp_inherents::{CheckInherentsResult, InherentData};
 use sp_runtime::Perbill;
-use sp_runtime::traits::Block as BlockT;
+use sp_runtime::traits::{BlakeTwo256, Block as BlockT};
 
-use crate::{AccountId, Balance, Block, Hash, Nonce, UncheckedExtrinsic, VERSION, aura};
+use crate::{AccountId, Balance, Block, Hash, Nonce, UncheckedExtrinsic, VERSION, aura, proxy};
 
 /// The least an account may hold: below it, the account is removed. Bittensor's value.
 pub const EXISTENTIAL_DEPOSIT_RAO: Balance = 500;
@@ -68,6 +68,8 @@ mod runtime {
     pub type Utility = pallet_utility::Pallet<Runtime>;
     #[runtime::pallet_index(12)]
     pub type Sudo = pallet_sudo::Pallet<Runtime>;
+    #[runtime::pallet_index(16)]
+    pub type Proxy = pallet_proxy::Pallet<Runtime>;
     #[runtime::pallet_index(18)]
     pub type Commitments = pallet_commitments::Pallet<Runtime>;
     #[runtime::pallet_index(19)]
@@ -177,6 +179,22 @@ impl pallet_sudo::Config for Runtime {
     type WeightInfo = ();
 }
 
+impl pallet_proxy::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type Currency = Balances;
+    type ProxyType = proxy::ProxyType;
+    type ProxyDepositBase = proxy::ProxyDepositBase;
+    type ProxyDepositFactor = proxy::ProxyDepositFactor;
+    type MaxProxies = proxy::MaxProxies;
+    type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+    type MaxPending = proxy::MaxPending;
+    type CallHasher = BlakeTwo256;
+    type AnnouncementDepositBase = proxy::AnnouncementDepositBase;
+    type AnnouncementDepositFactor = proxy::AnnouncementDepositFactor;
+    type BlockNumberProvider = System;
+}
+
 impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
     type Beacon = Runtime;
@@ -196,6 +214,7 @@ impl pallet_subtensor::swap::Config for Runtime {}
 impl pallet_commitments::Config for Runtime {
     type MaxFields = ConstU32<{ pallet_commitments::MAX_FIELDS }>;
     type Subnets = Runtime;
+    type Beacon = Runtime;
 }
 
 impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
@@ -205,6 +224,10 @@ impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
 
     fn epoch_index(netuid: u16) -> u64 {
         pallet_subtensor::SubnetEpochIndex::<Runtime>::get(NetUid(netuid))
+    }
+
+    fn reset_bonds(netuid: u16, who: &AccountId) {
+        crate::SubtensorModule::reset_bonds(NetUid(netuid), who);
     }
 }
 

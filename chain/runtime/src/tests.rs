@@ -1,4 +1,10 @@
-//! Free calls by accounts without funds.
+//! Free calls by accounts without funds; and, in files of their own, proxies, coldkeys that are being
+//! swapped, and calls that nobody means well with.
+
+mod arguments;
+mod coldkey_guard;
+mod hostile;
+mod proxy;
 
 use codec::Encode;
 use frame_support::dispatch::GetDispatchInfo;
@@ -82,7 +88,8 @@ fn clients_see_the_extensions_in_their_order() {
             "CheckMortality",
             "CheckNonce",
             "CheckWeight",
-            "ChargeTransactionPayment"
+            "ChargeTransactionPayment",
+            "SubtensorTransactionExtension"
         ]
     );
 }

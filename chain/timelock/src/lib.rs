@@ -39,6 +39,12 @@ pub const SIGNATURE_BYTES: usize = 48;
 /// Bytes of AES-256-GCM's nonce.
 const NONCE_BYTES: usize = 12;
 
+/// The signatures of a beacon, as a chain knows them.
+pub trait BeaconSignatures {
+    /// The signature of a round, compressed, once the chain has it.
+    fn signature(round: u64) -> Option<Vec<u8>>;
+}
+
 /// What must be random in one sealing, and used in no other.
 pub struct Randomness {
     /// Encrypts the message.

@@ -6,6 +6,7 @@ use jsonrpsee_core::params::ArrayParams;
 use jsonrpsee_core::rpc_params;
 use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
 use narrows_node::DevNode;
+use narrows_runtime::coldkey_guard::SubtensorTransactionExtension;
 use narrows_runtime::{CheckNonce, Runtime, RuntimeCall, RuntimeEvent, TxExtension, UncheckedExtrinsic, VERSION};
 use serde_json::Value;
 use sp_core::{H256, Pair};
@@ -67,8 +68,10 @@ impl Client {
             CheckNonce::<Runtime>(nonce),
             frame_system::CheckWeight::new(),
             pallet_transaction_payment::ChargeTransactionPayment::from(0),
+            SubtensorTransactionExtension,
         );
-        let implicit = ((), VERSION.spec_version, VERSION.transaction_version, self.genesis, self.genesis, (), (), ());
+        let genesis = self.genesis;
+        let implicit = ((), VERSION.spec_version, VERSION.transaction_version, genesis, genesis, (), (), (), ());
         let payload = SignedPayload::from_raw(call.clone(), extension.clone(), implicit);
         let signature = payload.using_encoded(|payload| from.pair().sign(payload));
         UncheckedExtrinsic::new_signed(call, from.to_account_id().into(), signature.into(), extension).encode()

@@ -60,6 +60,11 @@ pub enum Data {
 }
 
 impl Data {
+    /// Whether only a round of the beacon opens this field.
+    pub fn is_timelocked(&self) -> bool {
+        matches!(self, Self::TimelockEncrypted { .. })
+    }
+
     /// How many bytes of the hotkey's space this field takes.
     pub fn space_bytes(&self) -> u64 {
         match self {

@@ -4,21 +4,25 @@
 //! was made in. Posting is free of fee, and bounded by space instead: [`MaxSpace`] bytes per hotkey and epoch of the
 //! subnet, each post counting as at least [`MIN_SPACE_BYTES`]. Who needs older posts follows blocks or events.
 //!
-//! Two kinds of data that Bittensor accepts do less here, because what stands behind them is not part of this chain:
-//! `TimelockEncrypted` is refused (this chain holds no decryption), and `ResetBondsFlag` is stored but resets nothing,
-//! as on a Bittensor subnet whose `BondsResetOn` is off.
+//! Two kinds of data do something. `TimelockEncrypted` is opened by the chain when the beacon has signed its round: the
+//! field leaves the post, and its plain text goes to [`RevealedCommitments`]. `ResetBondsFlag` asks for the hotkey's bonds
+//! to be reset, which a subnet must allow (`BondsResetOn`).
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 mod data;
+mod reveal;
 
 #[cfg(test)]
 mod tests;
 
 pub use data::{Data, MAX_BIG_RAW_BYTES, MAX_RAW_BYTES, MAX_TIMELOCK_BYTES};
 pub use pallet::*;
+
+use alloc::vec::Vec;
+use timelock::BeaconSignatures;
 
 /// Fields that one commitment may have. The metadata names the type by it, so clients break when it changes.
 pub const MAX_FIELDS: u32 = 3;
@@ -29,6 +33,15 @@ pub const DEFAULT_MAX_SPACE_BYTES: u32 = 3_100;
 /// What a post counts for at least, so that empty posts run out too: 31 posts an epoch by default.
 pub const MIN_SPACE_BYTES: u64 = 100;
 
+/// Revealed messages of a hotkey on a subnet that are kept: the latest.
+pub const MAX_REVEALS_PER_HOTKEY: usize = 10;
+
+/// Fields that one block opens; more wait for the next. Opening one takes some milliseconds. (Bittensor opens all at once.)
+pub const MAX_REVEALS_PER_BLOCK: u32 = 32;
+
+/// Reference time of opening a field: a pairing and two multiplications.
+const REVEAL_PICOSECONDS: u64 = 5_000_000_000;
+
 /// What this pallet asks the subnets' pallet, implemented by the runtime.
 pub trait SubnetInfo<AccountId> {
     /// Whether `who` is a hotkey with a uid on the subnet.
@@ -36,6 +49,9 @@ pub trait SubnetInfo<AccountId> {
 
     /// The number of the subnet's current epoch; space is handed out anew when it changes.
     fn epoch_index(netuid: u16) -> u64;
+
+    /// Takes away the bonds on a hotkey, if the subnet allows it.
+    fn reset_bonds(netuid: u16, who: &AccountId);
 }
 
 /// The pallet. The macro writes many items; their documentation is on what they are made from.
@@ -45,6 +61,7 @@ pub trait SubnetInfo<AccountId> {
 pub mod pallet {
     use super::*;
     use alloc::boxed::Box;
+    use alloc::collections::BTreeSet;
     use frame_support::pallet_prelude::*;
     use frame_support::{CloneNoBound, DebugNoBound, EqNoBound, PartialEqNoBound};
     use frame_system::pallet_prelude::*;
@@ -58,9 +75,13 @@ pub mod pallet {
 
         /// Who is registered where, and in which epoch a subnet is.
         type Subnets: SubnetInfo<Self::AccountId>;
+
+        /// The beacon that opens time-locked fields.
+        type Beacon: BeaconSignatures;
     }
 
     #[pallet::pallet]
+    #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
 
     /// What a hotkey posts.
@@ -126,6 +147,20 @@ pub mod pallet {
     pub type LastCommitment<T: Config> =
         StorageDoubleMap<_, Identity, u16, Twox64Concat, T::AccountId, BlockNumberFor<T>, OptionQuery>;
 
+    /// The block in which a hotkey's latest post with a `ResetBondsFlag` was made.
+    #[pallet::storage]
+    pub type LastBondsReset<T: Config> =
+        StorageDoubleMap<_, Identity, u16, Twox64Concat, T::AccountId, BlockNumberFor<T>, OptionQuery>;
+
+    /// What a hotkey posted under a time lock and the chain has opened: (plain text, block), the oldest first.
+    #[pallet::storage]
+    pub type RevealedCommitments<T: Config> =
+        StorageDoubleMap<_, Identity, u16, Twox64Concat, T::AccountId, Vec<(Vec<u8>, u64)>, OptionQuery>;
+
+    /// The posts of which something waits for its round: (netuid, hotkey).
+    #[pallet::storage]
+    pub type TimelockedIndex<T: Config> = StorageValue<_, BTreeSet<(u16, T::AccountId)>, ValueQuery>;
+
     /// How much of its space a hotkey has used on a subnet.
     #[pallet::storage]
     pub type UsedSpaceOf<T: Config> =
@@ -151,6 +186,22 @@ pub mod pallet {
             /// The hotkey.
             who: T::AccountId,
         },
+        /// A hotkey posted something under a time lock.
+        TimelockCommitment {
+            /// On this subnet.
+            netuid: u16,
+            /// The hotkey.
+            who: T::AccountId,
+            /// The round that opens the first of it.
+            reveal_round: u64,
+        },
+        /// The chain opened something that a hotkey had posted under a time lock.
+        CommitmentRevealed {
+            /// On this subnet.
+            netuid: u16,
+            /// The hotkey.
+            who: T::AccountId,
+        },
     }
 
     #[pallet::error]
@@ -161,8 +212,19 @@ pub mod pallet {
         AccountNotAllowedCommit,
         /// The hotkey's space of this epoch is used up.
         SpaceLimitExceeded,
-        /// This chain cannot open timelocked data.
-        TimelockNotSupported,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn on_initialize(_block: BlockNumberFor<T>) -> Weight {
+            let (looked_at, tried) = Self::reveal_due();
+            let opening = Weight::from_parts(REVEAL_PICOSECONDS, 0)
+                .saturating_add(T::DbWeight::get().reads_writes(1, 2))
+                .saturating_mul(tried.into());
+            // A post, and the pulses of its fields' rounds.
+            let looking = T::DbWeight::get().reads(4).saturating_mul(looked_at.into());
+            T::DbWeight::get().reads_writes(1, 1).saturating_add(looking).saturating_add(opening)
+        }
     }
 
     #[pallet::call]
@@ -170,7 +232,7 @@ pub mod pallet {
         /// Post, replacing the signer's earlier post on this subnet.
         #[pallet::call_index(0)]
         #[pallet::weight((
-            Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 3)),
+            Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 4)),
             DispatchClass::Normal,
             Pays::No
         ))]
@@ -182,16 +244,22 @@ pub mod pallet {
             let who = ensure_signed(origin)?;
             ensure!(T::Subnets::is_registered(netuid, &who), Error::<T>::AccountNotAllowedCommit);
             ensure!(info.fields.len() as u32 <= T::MaxFields::get(), Error::<T>::TooManyFieldsInCommitmentInfo);
-            let timelocked = info.fields.iter().any(|field| matches!(field, Data::TimelockEncrypted { .. }));
-            ensure!(!timelocked, Error::<T>::TimelockNotSupported);
-
             let bytes: u64 = info.fields.iter().map(Data::space_bytes).sum();
             Self::use_space(netuid, &who, bytes.max(MIN_SPACE_BYTES))?;
 
+            let resets_bonds = info.fields.contains(&Data::ResetBondsFlag);
+            let reveal_round = info.fields.iter().find_map(|field| match field {
+                Data::TimelockEncrypted { reveal_round, .. } => Some(*reveal_round),
+                _ => None,
+            });
             let block = frame_system::Pallet::<T>::block_number();
             CommitmentOf::<T>::insert(netuid, &who, Registration { deposit: 0, block, info: *info });
             LastCommitment::<T>::insert(netuid, &who, block);
-            Self::deposit_event(Event::Commitment { netuid, who });
+            if resets_bonds {
+                LastBondsReset::<T>::insert(netuid, &who, block);
+                T::Subnets::reset_bonds(netuid, &who);
+            }
+            Self::note_timelock(netuid, who, reveal_round);
             Ok(())
         }
 
@@ -206,6 +274,20 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
+        /// Note that something of a post waits for its round, or that nothing does, and announce the post.
+        fn note_timelock(netuid: u16, who: T::AccountId, reveal_round: Option<u64>) {
+            let entry = (netuid, who.clone());
+            let mut index = TimelockedIndex::<T>::get();
+            let changed = if reveal_round.is_some() { index.insert(entry) } else { index.remove(&entry) };
+            if changed {
+                TimelockedIndex::<T>::put(index);
+            }
+            Self::deposit_event(match reveal_round {
+                Some(reveal_round) => Event::TimelockCommitment { netuid, who, reveal_round },
+                None => Event::Commitment { netuid, who },
+            });
+        }
+
         /// Book `bytes` on the hotkey's space of this epoch.
         fn use_space(netuid: u16, who: &T::AccountId, bytes: u64) -> Result<(), Error<T>> {
             let epoch = T::Subnets::epoch_index(netuid);

@@ -168,7 +168,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Sets registrations per interval, which nothing reads any more. By root.
+        /// Sets registrations by proof of work in an interval at which the difficulty stays. By root.
         #[pallet::call_index(21)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_target_registrations_per_interval(
@@ -231,6 +231,92 @@ pub mod pallet {
         pub fn sudo_set_bonds_penalty(origin: OriginFor<T>, netuid: NetUid, bonds_penalty: u16) -> DispatchResult {
             Self::ensure_owner_or_root(origin, netuid, 60)?;
             Subtensor::<T>::set_bonds_penalty(netuid, bonds_penalty);
+            Ok(())
+        }
+
+        /// Sets whether neurons may register by proof of work. By root.
+        #[pallet::call_index(20)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_network_pow_registration_allowed(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            registration_allowed: bool,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_network_pow_registration_allowed(netuid, registration_allowed);
+            Ok(())
+        }
+
+        /// Sets the difficulty of a proof of work, until the next adjustment. By root.
+        #[pallet::call_index(24)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_difficulty(origin: OriginFor<T>, netuid: NetUid, difficulty: u64) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_difficulty(netuid, difficulty);
+            Ok(())
+        }
+
+        /// Sets the floor of the difficulty. By root.
+        #[pallet::call_index(4)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_difficulty(origin: OriginFor<T>, netuid: NetUid, min_difficulty: u64) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_min_difficulty(netuid, min_difficulty);
+            Ok(())
+        }
+
+        /// Sets the ceiling of the difficulty. By root or the subnet's owner.
+        #[pallet::call_index(5)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_max_difficulty(origin: OriginFor<T>, netuid: NetUid, max_difficulty: u64) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 5)?;
+            Subtensor::<T>::set_max_difficulty(netuid, max_difficulty);
+            Ok(())
+        }
+
+        /// Sets the share of the old difficulty that an adjustment keeps. By root or the subnet's owner.
+        #[pallet::call_index(9)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_adjustment_alpha(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            adjustment_alpha: u64,
+        ) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 9)?;
+            Subtensor::<T>::set_adjustment_alpha(netuid, adjustment_alpha);
+            Ok(())
+        }
+
+        /// Sets whether a hotkey may have its bonds reset. By root or the subnet's owner.
+        #[pallet::call_index(70)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_bonds_reset_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 70)?;
+            Subtensor::<T>::set_bonds_reset(netuid, enabled);
+            Ok(())
+        }
+
+        /// Sets the blocks between the announcement of a coldkey's swap and the swap. By root.
+        #[pallet::call_index(86)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_coldkey_swap_announcement_delay(
+            origin: OriginFor<T>,
+            duration: BlockNumberFor<T>,
+        ) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_coldkey_swap_announcement_delay(duration);
+            Ok(())
+        }
+
+        /// Sets the blocks that an announced swap may be made before it can be announced anew. By root.
+        #[pallet::call_index(87)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_coldkey_swap_reannouncement_delay(
+            origin: OriginFor<T>,
+            duration: BlockNumberFor<T>,
+        ) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_coldkey_swap_reannouncement_delay(duration);
             Ok(())
         }
 
@@ -457,7 +543,7 @@ pub mod pallet {
             Ok(())
         }
 
-        /// Sets the length of an adjustment interval, which nothing reads any more. By root.
+        /// Sets the blocks between two adjustments of the difficulty; 0 stops them. By root.
         #[pallet::call_index(8)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_adjustment_interval(

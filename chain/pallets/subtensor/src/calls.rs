@@ -262,6 +262,21 @@ mod calls {
             Self::do_burned_register(origin, netuid, hotkey, None)
         }
 
+        /// Registers a hotkey that a proof of work speaks for: see `proof_of_work`. The name and the arguments are of
+        /// Bittensor's later versions; the index is above all of Bittensor's.
+        #[pallet::call_index(200)]
+        #[pallet::weight(Pallet::<T>::registration_weight())]
+        pub fn pow_register(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            work_block: u64,
+            nonce: u64,
+            work: Vec<u8>,
+            hotkey: T::AccountId,
+        ) -> DispatchResult {
+            Self::do_pow_register(origin, netuid, work_block, nonce, work, hotkey)
+        }
+
         /// Lowers what a hotkey keeps of the dividends it earns for those who staked to it. By its coldkey.
         #[pallet::call_index(65)]
         #[pallet::weight((Pallet::<T>::serve_weight(), DispatchClass::Normal, Pays::No))]
@@ -359,6 +374,53 @@ mod calls {
             keep_stake: bool,
         ) -> DispatchResult {
             Self::do_swap_hotkey(origin, hotkey, new_hotkey, netuid, keep_stake)
+        }
+
+        /// Puts another coldkey in the place of one at once. By root.
+        #[pallet::call_index(71)]
+        #[pallet::weight(Pallet::<T>::swap_weight())]
+        pub fn swap_coldkey(
+            origin: OriginFor<T>,
+            old_coldkey: T::AccountId,
+            new_coldkey: T::AccountId,
+            swap_cost: TaoBalance,
+        ) -> DispatchResult {
+            Self::do_swap_coldkey(origin, old_coldkey, new_coldkey, swap_cost)
+        }
+
+        /// Announces by its hash the coldkey that is to take the place of the signing one.
+        #[pallet::call_index(125)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn announce_coldkey_swap(origin: OriginFor<T>, new_coldkey_hash: T::Hash) -> DispatchResult {
+            Self::do_announce_coldkey_swap(origin, new_coldkey_hash)
+        }
+
+        /// Makes the swap that the signing coldkey announced, after its delay.
+        #[pallet::call_index(126)]
+        #[pallet::weight(Pallet::<T>::swap_weight())]
+        pub fn swap_coldkey_announced(origin: OriginFor<T>, new_coldkey: T::AccountId) -> DispatchResult {
+            Self::do_swap_coldkey_announced(origin, new_coldkey)
+        }
+
+        /// Stops the swap that is announced for the signing coldkey, because somebody else announced it.
+        #[pallet::call_index(127)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn dispute_coldkey_swap(origin: OriginFor<T>) -> DispatchResult {
+            Self::do_dispute_coldkey_swap(origin)
+        }
+
+        /// Forgets the announced swap of a coldkey, and its dispute. By root.
+        #[pallet::call_index(128)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn reset_coldkey_swap(origin: OriginFor<T>, coldkey: T::AccountId) -> DispatchResult {
+            Self::do_reset_coldkey_swap(origin, coldkey)
+        }
+
+        /// Takes back the announced swap of the signing coldkey, once it could be announced anew.
+        #[pallet::call_index(133)]
+        #[pallet::weight(Pallet::<T>::serve_weight())]
+        pub fn clear_coldkey_swap_announcement(origin: OriginFor<T>) -> DispatchResult {
+            Self::do_clear_coldkey_swap(origin)
         }
 
         /// Says who the signing coldkey is.

@@ -6,6 +6,7 @@ use crate::{Config, I96F32, NetUid, TaoBalance, U64F64};
 use codec::Decode;
 use core::marker::PhantomData;
 use frame_support::{parameter_types, traits::Get};
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::TrailingZeroInput;
 
 /// One TAO in rao.
@@ -91,20 +92,29 @@ pub const MAX_BURN_LOWER_BOUND_RAO: TaoBalance = RAO_PER_TAO / 10;
 /// Blocks in which the price halves.
 pub const BURN_HALF_LIFE_BLOCKS: u16 = 360;
 
-/// Registrations per block; bounds proof-of-work registrations only, which this chain does not have.
+/// Registrations by proof of work that one block takes.
 pub const MAX_REGISTRATIONS_PER_BLOCK: u16 = 1;
-/// Registrations per adjustment interval; kept for clients, as the price alone paces burned registrations.
+/// Registrations by proof of work in an interval at which the difficulty stays as it is.
 pub const TARGET_REGISTRATIONS_PER_INTERVAL: u16 = 2;
-/// The work that a registration takes, and its floor.
+/// Blocks between two adjustments of the difficulty.
+pub const ADJUSTMENT_INTERVAL_BLOCKS: u16 = 100;
+/// How many tries a proof of work takes on average.
 pub const DIFFICULTY: u64 = 10_000_000;
-/// The most work that a registration may take.
-pub const MAX_DIFFICULTY: u64 = u64::MAX / 4;
 /// Blocks in which locks mature and open, where there are any.
 pub const LOCK_RATE_BLOCKS: u64 = 934_866;
 /// Read by nothing; clients show it.
 pub const SCALING_LAW_POWER: u16 = 50;
-/// Blocks of an adjustment interval; kept for clients.
-pub const ADJUSTMENT_INTERVAL_BLOCKS: u16 = 100;
+/// The floor of the difficulty.
+pub const MIN_DIFFICULTY: u64 = 10_000_000;
+/// The ceiling of the difficulty.
+pub const MAX_DIFFICULTY: u64 = u64::MAX / 4;
+/// Blocks for which a proof of work may be used after the one whose hash is in it.
+pub const WORK_BLOCKS: u64 = 3;
+
+/// Blocks between the announcement of a coldkey's swap and the swap: five days.
+pub const COLDKEY_SWAP_ANNOUNCEMENT_DELAY_BLOCKS: u32 = 5 * 7200;
+/// Blocks that an announced swap may be made before it can be announced anew or taken back: a day.
+pub const COLDKEY_SWAP_REANNOUNCEMENT_DELAY_BLOCKS: u32 = 7200;
 
 /// Subnets that may exist.
 pub const SUBNET_LIMIT: u16 = 128;
@@ -122,6 +132,8 @@ pub const DELEGATE_TAKE: u16 = 11_796;
 pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
 /// Owner neurons that are never pruned.
 pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
+/// The most of them that may be asked for.
+pub const MAX_IMMUNE_OWNER_UIDS: u16 = 10;
 
 /// The largest share of a parent's dividends that a child may keep, as a fraction of 65535 (18 %).
 pub const MAX_CHILDKEY_TAKE: u16 = 11_796;
@@ -177,6 +189,24 @@ parameter_types! {
     pub TaoSymbol: alloc::vec::Vec<u8> = alloc::vec![0xF0, 0x9D, 0x9C, 0x8F];
     /// The steepness of liquid alpha's sigmoid.
     pub const AlphaSigmoidSteepnessDefault: i16 = ALPHA_SIGMOID_STEEPNESS;
+}
+
+/// What `ColdkeySwapAnnouncementDelay` starts with.
+pub struct ColdkeySwapAnnouncementDelayDefault<T>(PhantomData<T>);
+
+impl<T: Config> Get<BlockNumberFor<T>> for ColdkeySwapAnnouncementDelayDefault<T> {
+    fn get() -> BlockNumberFor<T> {
+        COLDKEY_SWAP_ANNOUNCEMENT_DELAY_BLOCKS.into()
+    }
+}
+
+/// What `ColdkeySwapReannouncementDelay` starts with.
+pub struct ColdkeySwapReannouncementDelayDefault<T>(PhantomData<T>);
+
+impl<T: Config> Get<BlockNumberFor<T>> for ColdkeySwapReannouncementDelayDefault<T> {
+    fn get() -> BlockNumberFor<T> {
+        COLDKEY_SWAP_REANNOUNCEMENT_DELAY_BLOCKS.into()
+    }
 }
 
 /// The account of all zeroes: what Bittensor's maps answer where nobody is.

@@ -15,6 +15,7 @@ impl<T: Config> Pallet<T> {
         let subnets = Self::subnets();
         for netuid in &subnets {
             Self::decay_burn(*netuid);
+            Self::adjust_difficulty(*netuid, now);
             RegistrationsThisBlock::<T>::remove(netuid);
         }
         let opened = Self::reveal_timelocked_weights(&subnets);

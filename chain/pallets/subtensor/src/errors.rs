@@ -38,6 +38,16 @@ mod errors {
         RegistrationPriceLimitExceeded,
         /// The subnet is full and nobody may be pruned (all are immune).
         NoNeuronIdAvailable,
+        /// As many hotkeys registered in this block as may; send it again in the next.
+        TooManyRegistrationsThisBlock,
+        /// As many hotkeys registered by proof of work as may before the next adjustment of the difficulty.
+        TooManyRegistrationsThisInterval,
+        /// The work is on a block that is too old or has no hash yet, or was used already.
+        InvalidWorkBlock,
+        /// The work is not what nonce, block and hotkey hash to.
+        InvalidSeal,
+        /// The seal is not good enough; find another nonce.
+        InvalidDifficulty,
         /// The hotkey belongs to another coldkey.
         NonAssociatedColdKey,
 
@@ -160,6 +170,30 @@ mod errors {
         HotKeySetTxRateLimitExceeded,
         /// The coldkey swapped a hotkey on this subnet too recently; wait for a day's blocks (7,200).
         HotKeySwapOnSubnetIntervalNotPassed,
+
+        // ---- Swaps of coldkeys. ----
+        /// The new coldkey holds stake or hotkeys already.
+        ColdKeyAlreadyAssociated,
+        /// The new coldkey is somebody's hotkey.
+        NewColdKeyIsHotkey,
+        /// The coldkey cannot pay for the swap (it must keep the existential deposit).
+        NotEnoughBalanceToPaySwapColdKey,
+        /// No swap of this coldkey is announced.
+        ColdkeySwapAnnouncementNotFound,
+        /// The announced delay is not over.
+        ColdkeySwapTooEarly,
+        /// A swap is announced already; wait for `ColdkeySwapReannouncementDelay` blocks after it may be made.
+        ColdkeySwapReannouncedTooEarly,
+        /// A swap is taken back only `ColdkeySwapReannouncementDelay` blocks after it may be made.
+        ColdkeySwapClearTooEarly,
+        /// Another coldkey was announced.
+        AnnouncedColdkeyHashDoesNotMatch,
+        /// The swap is disputed already.
+        ColdkeySwapAlreadyDisputed,
+        /// The coldkey's swap is announced: until it is made or taken back, the coldkey does nothing else.
+        ColdkeySwapAnnounced,
+        /// The coldkey's swap is disputed: only root can help.
+        ColdkeySwapDisputed,
 
         // ---- Mechanisms, batches, time-locked commits, administration. ----
         /// The lists differ in length.

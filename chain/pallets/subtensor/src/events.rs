@@ -103,6 +103,18 @@ mod events {
         MaxRegistrationsPerBlockSet(NetUid, u16),
         /// The number of registrations per interval was set.
         RegistrationPerIntervalSet(NetUid, u16),
+        /// Whether neurons may register by proof of work was set.
+        PowRegistrationAllowed(NetUid, bool),
+        /// The difficulty was set, or adjusted.
+        DifficultySet(NetUid, u64),
+        /// The floor of the difficulty was set.
+        MinDifficultySet(NetUid, u64),
+        /// The ceiling of the difficulty was set.
+        MaxDifficultySet(NetUid, u64),
+        /// The share of the old difficulty that an adjustment keeps was set.
+        AdjustmentAlphaSet(NetUid, u64),
+        /// Whether bonds may be reset was set.
+        BondsResetOnSet(NetUid, bool),
         /// The floor of the registration price was set.
         MinBurnSet(NetUid, TaoBalance),
         /// The ceiling of the registration price was set.
@@ -189,6 +201,39 @@ mod events {
             /// The subnet.
             netuid: NetUid,
         },
+        /// A swap of a coldkey was announced.
+        ColdkeySwapAnnounced {
+            /// The coldkey.
+            who: T::AccountId,
+            /// The hash of what is to take its place.
+            new_coldkey_hash: T::Hash,
+        },
+        /// Root made the chain forget an announcement and its dispute.
+        ColdkeySwapReset {
+            /// The coldkey.
+            who: T::AccountId,
+        },
+        /// An announcement was taken back.
+        ColdkeySwapCleared {
+            /// The coldkey.
+            who: T::AccountId,
+        },
+        /// An announced swap was disputed.
+        ColdkeySwapDisputed {
+            /// The coldkey.
+            coldkey: T::AccountId,
+        },
+        /// A coldkey was swapped.
+        ColdkeySwapped {
+            /// What it was.
+            old_coldkey: T::AccountId,
+            /// What it is.
+            new_coldkey: T::AccountId,
+        },
+        /// The delay of swaps of coldkeys was set.
+        ColdkeySwapAnnouncementDelaySet(BlockNumberFor<T>),
+        /// The wait before another announcement was set.
+        ColdkeySwapReannouncementDelaySet(BlockNumberFor<T>),
         /// A neuron said where its metrics can be read.
         PrometheusServed(NetUid, T::AccountId),
         /// A coldkey said who it is.

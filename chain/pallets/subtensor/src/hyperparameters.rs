@@ -2,21 +2,25 @@
 //! values make sense is decided here.
 
 use crate::{
-    ActivityCutoff, ActivityCutoffFactorMilli, AdjustmentInterval, AdminFreezeWindow, AlphaSigmoidSteepness,
-    AlphaValues, BondsMovingAverage, BondsPenalty, Burn, BurnHalfLife, BurnIncreaseMult, CKBurn,
-    CommitRevealWeightsEnabled, CommitRevealWeightsVersion, Config, Error, Event, ImmuneOwnerUidsLimit, ImmunityPeriod,
-    Kappa, LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake,
+    ActivityCutoff, ActivityCutoffFactorMilli, AdjustmentAlpha, AdjustmentInterval, AdminFreezeWindow,
+    AlphaSigmoidSteepness, AlphaValues, BondsMovingAverage, BondsPenalty, BondsResetOn, Burn, BurnHalfLife,
+    BurnIncreaseMult, CKBurn, ColdkeySwapAnnouncementDelay, ColdkeySwapReannouncementDelay, CommitRevealWeightsEnabled,
+    CommitRevealWeightsVersion, Config, Difficulty, Error, Event, ImmuneOwnerUidsLimit, ImmunityPeriod, Kappa,
+    LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake, MaxDifficulty,
     MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedWeights, MinBurn, MinChildkeyTake,
-    MinChildkeyTakePerSubnet, MinDelegateTake, NetUid, NetworkLockReductionInterval, NetworkMinLockCost,
-    NetworkRateLimit, NetworkRegistrationAllowed, Owner, OwnerCutEnabled, OwnerHyperparamRateLimit, Pallet,
-    PendingChildKeyCooldown, RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho,
-    ServingRateLimit, StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut,
-    SubnetOwnerHotkey, SubnetworkN, SubtokenEnabled, TaoBalance, TargetRegistrationsPerInterval, Tempo,
-    TxChildkeyTakeRateLimit, TxDelegateTakeRateLimit, TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey,
-    Yuma3On, defaults,
+    MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty, NetUid, NetworkLockReductionInterval, NetworkMinLockCost,
+    NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, Owner, OwnerCutEnabled,
+    OwnerHyperparamRateLimit, Pallet, PendingChildKeyCooldown, RAORecycledForRegistration, RecycleOrBurn,
+    RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
+    SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut, SubnetOwnerHotkey, SubnetworkN, SubtokenEnabled,
+    TaoBalance, TargetRegistrationsPerInterval, Tempo, TxChildkeyTakeRateLimit, TxDelegateTakeRateLimit, TxRateLimit,
+    U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
 };
 use frame_support::{ensure, pallet_prelude::*};
-use frame_system::{ensure_signed, pallet_prelude::OriginFor};
+use frame_system::{
+    ensure_signed,
+    pallet_prelude::{BlockNumberFor, OriginFor},
+};
 
 /// A setter that takes any value and announces it.
 macro_rules! plain_setters {
@@ -81,11 +85,23 @@ plain_setters! {
     set_serving_rate_limit: ServingRateLimit(u64) => ServingRateLimitSet;
     /// Sets whether neurons may register.
     set_network_registration_allowed: NetworkRegistrationAllowed(bool) => RegistrationAllowed;
+    /// Sets whether neurons may register by proof of work.
+    set_network_pow_registration_allowed: NetworkPowRegistrationAllowed(bool) => PowRegistrationAllowed;
+    /// Sets the difficulty, until the next adjustment.
+    set_difficulty: Difficulty(u64) => DifficultySet;
+    /// Sets the floor of the difficulty.
+    set_min_difficulty: MinDifficulty(u64) => MinDifficultySet;
+    /// Sets the ceiling of the difficulty.
+    set_max_difficulty: MaxDifficulty(u64) => MaxDifficultySet;
+    /// Sets the share of the old difficulty that an adjustment keeps, as a fraction of 2⁶⁴ − 1.
+    set_adjustment_alpha: AdjustmentAlpha(u64) => AdjustmentAlphaSet;
+    /// Sets whether a hotkey may have its bonds reset.
+    set_bonds_reset: BondsResetOn(bool) => BondsResetOnSet;
     /// Sets registrations per block (proof of work).
     set_max_registrations_per_block: MaxRegistrationsPerBlock(u16) => MaxRegistrationsPerBlockSet;
-    /// Sets registrations per interval, which nothing reads any more.
+    /// Sets registrations by proof of work in an interval at which the difficulty stays.
     set_target_registrations_per_interval: TargetRegistrationsPerInterval(u16) => RegistrationPerIntervalSet;
-    /// Sets the length of an adjustment interval, which nothing reads any more.
+    /// Sets the blocks between two adjustments of the difficulty; 0 stops them.
     set_adjustment_interval: AdjustmentInterval(u16) => AdjustmentIntervalSet;
     /// Sets what counts as destroyed by registrations.
     set_rao_recycled: RAORecycledForRegistration(TaoBalance) => RAORecycledForRegistrationSet;
@@ -143,6 +159,12 @@ global_setters! {
     set_max_childkey_take: MaxChildkeyTake(u16) => MaxChildKeyTakeSet;
     /// Sets the version of time-locked commits that is taken.
     set_commit_reveal_version: CommitRevealWeightsVersion(u16) => CommitRevealVersionSet;
+    /// Sets the blocks between the announcement of a coldkey's swap and the swap.
+    set_coldkey_swap_announcement_delay: ColdkeySwapAnnouncementDelay(BlockNumberFor<T>)
+        => ColdkeySwapAnnouncementDelaySet;
+    /// Sets the blocks that an announced swap may be made before it can be announced anew or taken back.
+    set_coldkey_swap_reannouncement_delay: ColdkeySwapReannouncementDelay(BlockNumberFor<T>)
+        => ColdkeySwapReannouncementDelaySet;
     /// Sets the blocks in which the price of a subnet falls by the last price paid.
     set_lock_reduction_interval: NetworkLockReductionInterval(u64) => NetworkLockCostReductionIntervalSet;
 }
@@ -156,9 +178,9 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Sets how many of an owner's neurons are never pruned: one to ten.
+    /// Sets how many of an owner's neurons are never pruned: one, or some more.
     pub fn set_owner_immune_neuron_limit(netuid: NetUid, neurons: u16) -> DispatchResult {
-        ensure!((1..=10).contains(&neurons), Error::<T>::InvalidValue);
+        ensure!((1..=defaults::MAX_IMMUNE_OWNER_UIDS).contains(&neurons), Error::<T>::InvalidValue);
         ImmuneOwnerUidsLimit::<T>::insert(netuid, neurons);
         Ok(())
     }

@@ -4,13 +4,14 @@
 //! chain find here what they look for. What this chain leaves out, it leaves out whole: there are no claims of root
 //! dividends (they are paid), no liquidity of users, no locks and no leases.
 //!
-//! `pallet` below is thin: `storage` (and `asked`), `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
+//! `pallet` below is thin: `storage`, `calls`, `events` and `errors` are pasted into it, and the logic is in one file per
 //! concept.
 //!
 //! | file | what |
 //! |---|---|
 //! | `subnets` | creating and starting a subnet |
 //! | `registration`, `price` | uids, pruning; what a registration costs |
+//! | [`proof_of_work`] | registering without paying |
 //! | `serving` | where a neuron can be reached |
 //! | `staking`, `shares` | TAO in and out; a hotkey's pool and its shares |
 //! | `moving`, `burning` | stake that goes elsewhere, or nowhere |
@@ -22,7 +23,8 @@
 //! | `batches` | several settings, commits or reveals of weights at once |
 //! | `children`, `take` | working with others' stake; what is kept of what it earns |
 //! | `mechanisms` | several incentive mechanisms in one subnet |
-//! | `hotkey_swap`, `identities` | one hotkey in the place of another; who keys say they are |
+//! | `hotkey_swap`, `coldkey_swap` | one key in the place of another |
+//! | `identities` | who keys say they are |
 //! | `rate_limit` | what may be done only so often, or not before an epoch |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
 //! | [`info`] | what clients ask about all of it |
@@ -39,11 +41,11 @@
 
 extern crate alloc;
 
-mod asked;
 mod batches;
 mod burning;
 mod calls;
 mod children;
+mod coldkey_swap;
 mod commit_reveal;
 mod cost;
 mod emission;
@@ -62,6 +64,7 @@ mod numbers;
 mod payout;
 mod pool;
 mod price;
+pub mod proof_of_work;
 mod rate_limit;
 mod registration;
 mod root;
@@ -87,6 +90,7 @@ pub use emission::block_emission;
 pub use market::{FeeRates, SimSwapResult, SubnetPrice};
 pub use numbers::I96F32;
 pub use pallet::*;
+pub use timelock::BeaconSignatures;
 pub use timelocked::SealedWeights;
 pub use types::*;
 
@@ -94,11 +98,14 @@ use frame_support::pallet_macros::import_section;
 
 #[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
 #[allow(clippy::too_many_arguments, reason = "the arguments of calls are Bittensor's")]
-#[import_section(asked::asked)]
+#[import_section(storage::asked::asked)]
 #[import_section(calls::calls)]
 #[import_section(errors::errors)]
 #[import_section(events::events)]
-#[import_section(storage::storage)]
+#[import_section(storage::consensus::consensus)]
+#[import_section(storage::money::money)]
+#[import_section(storage::relations::relations)]
+#[import_section(storage::subnets::subnets)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
@@ -117,12 +124,6 @@ pub mod pallet {
     #[pallet::pallet]
     #[pallet::without_storage_info]
     pub struct Pallet<T>(_);
-
-    /// The beacon to whose rounds weights are locked.
-    pub trait BeaconSignatures {
-        /// The signature of a round, compressed, once the chain has it.
-        fn signature(round: u64) -> Option<Vec<u8>>;
-    }
 
     /// What the pallet needs of the runtime.
     #[pallet::config]

@@ -2,9 +2,9 @@
 //! stake and permits are shared. What is kept per neuron and not per mechanism is the average by emission.
 
 use crate::{
-    Bonds, Config, Error, Incentive, LastUpdate, MaxAllowedUids, MaxMechanismCount, MechId, MechanismCountCurrent,
-    MechanismEmissionSplit, NetUid, NetUidStorageIndex, Pallet, SubnetworkN, TimelockedWeightCommits, WeightCommits,
-    Weights, defaults, emission::part,
+    Bonds, BondsResetOn, Config, Error, Incentive, LastUpdate, MaxAllowedUids, MaxMechanismCount, MechId,
+    MechanismCountCurrent, MechanismEmissionSplit, NetUid, NetUidStorageIndex, Pallet, SubnetworkN,
+    TimelockedWeightCommits, Uids, WeightCommits, Weights, defaults, emission::part,
 };
 use alloc::{vec, vec::Vec};
 use frame_support::{ensure, pallet_prelude::*};
@@ -47,6 +47,26 @@ impl<T: Config> Pallet<T> {
             *main = main.saturating_add(amount.saturating_sub(given));
         }
         parts
+    }
+
+    /// Takes away all bonds on a hotkey, in every mechanism, where `BondsResetOn` allows it. A miner whose work has become
+    /// another's wants to be judged anew.
+    pub fn reset_bonds(netuid: NetUid, hotkey: &T::AccountId) {
+        let Some(uid) = Uids::<T>::get(netuid, hotkey) else { return };
+        if !BondsResetOn::<T>::get(netuid) {
+            return;
+        }
+        for index in Self::mechanism_indices(netuid) {
+            let rows: Vec<_> = Bonds::<T>::iter_prefix(index).collect();
+            for (validator, mut row) in rows.into_iter().filter(|(_, row)| row.iter().any(|(to, _)| *to == uid)) {
+                row.retain(|(to, _)| *to != uid);
+                if row.is_empty() {
+                    Bonds::<T>::remove(index, validator);
+                } else {
+                    Bonds::<T>::insert(index, validator, row);
+                }
+            }
+        }
     }
 
     /// Sets how many mechanisms a subnet has. New ones start empty; what belongs to dropped ones goes. The split becomes

@@ -14,14 +14,20 @@ pub(crate) enum Limited {
     OwnerHyperparam(u8),
 }
 
+/// Above Bittensor's own numbers.
+const OWNER_HYPERPARAMS: u16 = 0x100;
+
 impl Limited {
     pub(crate) fn code(self) -> u16 {
-        /// Above Bittensor's own numbers.
-        const OWNER_HYPERPARAMS: u16 = 0x100;
         match self {
             Self::SetChildren => 0,
             Self::OwnerHyperparam(call) => OWNER_HYPERPARAMS.saturating_add(u16::from(call)),
         }
+    }
+
+    /// Whether a number is of what a subnet's owner does.
+    pub(crate) fn is_owners(code: u16) -> bool {
+        code >= OWNER_HYPERPARAMS
     }
 }
 

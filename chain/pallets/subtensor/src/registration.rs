@@ -32,24 +32,33 @@ impl<T: Config> Pallet<T> {
         limit_price: Option<TaoBalance>,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
-        ensure!(!netuid.is_root(), Error::<T>::RegistrationNotPermittedOnRootSubnet);
-        Self::ensure_subnet_exists(netuid)?;
-        ensure!(NetworkRegistrationAllowed::<T>::get(netuid), Error::<T>::SubNetRegistrationDisabled);
-        ensure!(!Uids::<T>::contains_key(netuid, &hotkey), Error::<T>::HotKeyAlreadyRegisteredInSubNet);
-
+        Self::ensure_registrable(netuid, &hotkey)?;
         let burn = Burn::<T>::get(netuid);
         ensure!(limit_price.is_none_or(|limit| burn <= limit), Error::<T>::RegistrationPriceLimitExceeded);
         ensure!(Self::spendable(&coldkey) >= burn, Error::<T>::NotEnoughBalanceToStake);
-        Self::ensure_associable(&coldkey, &hotkey)?;
-        let place = Self::find_place(netuid).ok_or(Error::<T>::NoNeuronIdAvailable)?;
-
+        Self::register_neuron(netuid, &coldkey, hotkey)?;
         T::Currency::burn_from(&coldkey, burn, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
-
-        Self::associate_hotkey(&coldkey, &hotkey);
-        let uid = Self::settle_at(netuid, place, &hotkey);
         Self::raise_burn(netuid);
-        RegistrationsThisBlock::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
         RAORecycledForRegistration::<T>::mutate(netuid, |recycled| *recycled = recycled.saturating_add(burn));
+        Ok(())
+    }
+
+    /// Refuses where nobody registers now, and a hotkey that has.
+    pub(crate) fn ensure_registrable(netuid: NetUid, hotkey: &T::AccountId) -> DispatchResult {
+        ensure!(!netuid.is_root(), Error::<T>::RegistrationNotPermittedOnRootSubnet);
+        Self::ensure_subnet_exists(netuid)?;
+        ensure!(NetworkRegistrationAllowed::<T>::get(netuid), Error::<T>::SubNetRegistrationDisabled);
+        ensure!(!Uids::<T>::contains_key(netuid, hotkey), Error::<T>::HotKeyAlreadyRegisteredInSubNet);
+        Ok(())
+    }
+
+    /// Gives a hotkey a uid, and to the coldkey if it is nobody's yet. What that costs is the caller's business.
+    pub(crate) fn register_neuron(netuid: NetUid, coldkey: &T::AccountId, hotkey: T::AccountId) -> DispatchResult {
+        Self::ensure_associable(coldkey, &hotkey)?;
+        let place = Self::find_place(netuid).ok_or(Error::<T>::NoNeuronIdAvailable)?;
+        Self::associate_hotkey(coldkey, &hotkey);
+        let uid = Self::settle_at(netuid, place, &hotkey);
+        RegistrationsThisBlock::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
         Self::deposit_event(Event::NeuronRegistered(netuid, uid, hotkey));
         Ok(())
     }

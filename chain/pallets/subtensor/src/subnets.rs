@@ -1,8 +1,8 @@
 //! Creating and starting a subnet.
 
 use crate::{
-    BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastEpochBlock,
-    MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost, NetworkLastRegistered,
+    BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastAdjustmentBlock,
+    LastEpochBlock, MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost, NetworkLastRegistered,
     NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt, NetworksAdded,
     NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn, SubnetEmissionEnabled, SubnetIdentitiesV3,
     SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism, SubnetOwner, SubnetOwnerHotkey, SubnetTAO,
@@ -115,8 +115,9 @@ impl<T: Config> Pallet<T> {
         Yuma3On::<T>::insert(netuid, true);
         // Root decides which subnets share in the emission.
         SubnetEmissionEnabled::<T>::insert(netuid, false);
-        // The first epoch comes one tempo after the creation.
+        // The first epoch comes one tempo after the creation, the first adjustment one interval after it.
         LastEpochBlock::<T>::insert(netuid, now);
+        LastAdjustmentBlock::<T>::insert(netuid, now);
         BlocksSinceLastStep::<T>::insert(netuid, 0);
     }
 

@@ -65,3 +65,32 @@ fn each_mechanism_pays_by_its_own_weights_and_its_part() {
         assert!(first > 0 && second.abs_diff(4 * first) <= 10, "{first} and {second}");
     });
 }
+
+#[test]
+fn bonds_on_a_hotkey_are_reset_in_every_mechanism_where_the_owner_allows_it() {
+    with_subnet(|| {
+        (1..=2).for_each(|n| {
+            register(n);
+        });
+        // Two mechanisms of at most 128 neurons.
+        ok(AdminUtils::sudo_set_max_allowed_uids(signed(cold(OWNER)), NET, 100));
+        ok(AdminUtils::sudo_set_mechanism_count(signed(cold(OWNER)), NET, MechId(2)));
+        let indices = [MechId(0), MechId(1)].map(|mecid| NetUidStorageIndex::new(NET, mecid));
+        for index in indices {
+            crate::Bonds::<Test>::insert(index, 0, vec![(1u16, 5u16), (2, 6)]);
+            crate::Bonds::<Test>::insert(index, 1, vec![(2u16, 7u16)]);
+        }
+        let bonds = || indices.map(|index| [0, 1].map(|uid| crate::Bonds::<Test>::get(index, uid)));
+        let before = bonds();
+        SubtensorModule::reset_bonds(NET, &hot(2));
+        assert_eq!(bonds(), before, "off unless the owner switches it on");
+
+        ok(AdminUtils::sudo_set_bonds_reset_enabled(signed(cold(OWNER)), NET, true));
+        assert_eq!(events().last(), Some(&Event::BondsResetOnSet(NET, true)));
+        SubtensorModule::reset_bonds(NET, &hot(9));
+        assert_eq!(bonds(), before, "a stranger has none");
+        SubtensorModule::reset_bonds(NET, &hot(2));
+        assert_eq!(bonds(), [[vec![(1, 5)], vec![]], [vec![(1, 5)], vec![]]]);
+        assert!(!crate::Bonds::<Test>::contains_key(indices[0], 1), "nothing is stored for nothing");
+    });
+}

@@ -2,6 +2,7 @@
 
 mod admin;
 mod children;
+mod coldkey_swap;
 mod commit_reveal;
 mod conservation;
 mod emission;
@@ -13,6 +14,7 @@ mod limits;
 mod mechanisms;
 mod moving;
 mod pool;
+mod proof_of_work;
 mod registration;
 mod root;
 mod serving;
