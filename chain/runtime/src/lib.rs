@@ -17,6 +17,7 @@ extern crate alloc;
 mod apis;
 pub mod aura;
 mod check_nonce;
+pub mod client_apis;
 pub mod coldkey_guard;
 #[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod pallets;

@@ -1,7 +1,8 @@
 //! docs/chain-reference.md says what the chain has, and what of Bittensor's it lacks. It is generated from the runtime's
 //! metadata, and this test holds it to that: `NARROWS_WRITE_DOCS=1 cargo test --workspace --test reference` writes it anew.
 //!
-//! `bittensor.json` beside this file holds the names of Bittensor's calls, storage items, events, errors and runtime APIs.
+//! `bittensor.json` beside this file holds the names of Bittensor's calls, storage items, events, errors and runtime APIs,
+//! and the fields of what the APIs return.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's way to fail, also in what the tests share")]
 
@@ -20,7 +21,10 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Bittensor {
     source: String,
-    apis: BTreeMap<String, Vec<String>>,
+    /// The names of arguments, by API and method.
+    apis: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// `field: type` in order, of what the APIs return.
+    structures: BTreeMap<String, Vec<String>>,
     calls: BTreeMap<String, BTreeMap<String, Call>>,
     storage: BTreeMap<String, Vec<String>>,
     events: BTreeMap<String, Vec<String>>,
@@ -78,4 +82,29 @@ fn what_bears_bittensors_name_takes_its_arguments() {
         }
     }
     assert!(compared > 50, "only {compared} calls bear Bittensor's names");
+}
+
+#[test]
+fn runtime_apis_take_and_return_what_bittensors_do() {
+    let (metadata, bittensor) = (metadata(), bittensor());
+    let mut methods = 0;
+    for api in &metadata.apis {
+        let Some(theirs) = bittensor.apis.get(&api.name) else { continue };
+        for method in &api.methods {
+            let Some(arguments) = theirs.get(&method.name) else { continue };
+            let ours: Vec<&String> = method.inputs.iter().map(|input| &input.name).collect();
+            assert_eq!(ours, arguments.iter().collect::<Vec<_>>(), "the arguments of {}.{}", api.name, method.name);
+            methods += 1;
+        }
+    }
+    assert!(methods > 35, "only {methods} methods bear Bittensor's names");
+
+    let mut structures = 0;
+    for ty in &metadata.types.types {
+        let Some(name) = ty.ty.path.segments.last() else { continue };
+        let Some(theirs) = bittensor.structures.get(name) else { continue };
+        assert_eq!(&types::fields(&metadata, ty.id), theirs, "the fields of {name}");
+        structures += 1;
+    }
+    assert_eq!(structures, bittensor.structures.len(), "each structure once");
 }

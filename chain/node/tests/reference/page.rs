@@ -134,7 +134,7 @@ fn apis(page: &mut String, metadata: &RuntimeMetadataV15, bittensor: &Bittensor)
             put(page, format_args!("| `{}` | `{}` | {inputs} | {output} |\n", api.name, method.name));
         }
     }
-    let theirs = bittensor.apis.iter().flat_map(|(api, methods)| methods.iter().map(move |method| (api, method)));
+    let theirs = bittensor.apis.iter().flat_map(|(api, methods)| methods.keys().map(move |method| (api, method)));
     let absent: Vec<String> = theirs
         .filter(|(api, method)| !here.contains(&(api.as_str(), method.as_str())))
         .map(|(api, method)| format!("{api}.{method}"))

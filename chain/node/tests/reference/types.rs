@@ -30,6 +30,27 @@ pub(crate) fn variants(metadata: &RuntimeMetadataV15, id: u32) -> Vec<Item> {
     items
 }
 
+/// A structure's fields, or an enum's variants of one field each: `name: type`.
+pub(crate) fn fields(metadata: &RuntimeMetadataV15, id: u32) -> Vec<String> {
+    let named = |(name, ty): &(String, String)| format!("{name}: {ty}");
+    match metadata.types.resolve(id).map(|ty| &ty.type_def) {
+        Some(TypeDef::Composite(structure)) => {
+            let fields = structure.fields.iter();
+            fields
+                .map(|field| named(&(field.name.clone().unwrap_or_default(), type_name(metadata, field.ty.id))))
+                .collect()
+        }
+        Some(TypeDef::Variant(_)) => variants(metadata, id)
+            .into_iter()
+            .map(|variant| {
+                let types: Vec<String> = variant.fields.into_iter().map(|(_, ty)| ty).collect();
+                named(&(variant.name, types.join(", ")))
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn item(metadata: &RuntimeMetadataV15, variant: &Variant<PortableForm>) -> Item {
     let field =
         |field: &Field<PortableForm>| (field.name.clone().unwrap_or_default(), type_name(metadata, field.ty.id));

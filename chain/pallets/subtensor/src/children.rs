@@ -114,24 +114,34 @@ impl<T: Config> Pallet<T> {
     /// The stake that speaks for a hotkey in consensus: its own, less what its children work with, plus what it works
     /// with for its parents.
     pub fn stake_in_consensus(hotkey: &T::AccountId, netuid: NetUid) -> AlphaBalance {
-        let from_parents = Self::contributions(hotkey, netuid).into_iter().map(|(_, stake)| stake);
-        from_parents.fold(Self::kept_stake(hotkey, netuid), AlphaBalance::saturating_add)
+        Self::inherited(hotkey, netuid, Self::own_stake)
     }
 
-    /// What a hotkey keeps of its own stake.
-    fn kept_stake(hotkey: &T::AccountId, netuid: NetUid) -> AlphaBalance {
-        let own = Self::own_stake(hotkey, netuid);
+    /// What a hotkey works with of something that each hotkey has of its own: less what goes to its children, plus what
+    /// comes from its parents.
+    pub(crate) fn inherited(hotkey: &T::AccountId, netuid: NetUid, own: fn(&T::AccountId, NetUid) -> u64) -> u64 {
+        let from_parents = Self::contributions(hotkey, netuid, own).into_iter().map(|(_, stake)| stake);
+        from_parents.fold(Self::kept(hotkey, netuid, own), u64::saturating_add)
+    }
+
+    /// What a hotkey keeps of its own.
+    fn kept(hotkey: &T::AccountId, netuid: NetUid, own: fn(&T::AccountId, NetUid) -> u64) -> u64 {
+        let own = own(hotkey, netuid);
         ChildKeys::<T>::get(hotkey, netuid)
             .into_iter()
             .fold(own, |left, (proportion, _)| left.saturating_sub(proportion_of(own, proportion)))
     }
 
-    /// What each parent's stake adds to a hotkey's.
-    fn contributions(hotkey: &T::AccountId, netuid: NetUid) -> Vec<(T::AccountId, AlphaBalance)> {
+    /// What each parent adds to what a hotkey has.
+    fn contributions(
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        own: fn(&T::AccountId, NetUid) -> u64,
+    ) -> Vec<(T::AccountId, u64)> {
         ParentKeys::<T>::get(hotkey, netuid)
             .into_iter()
             .map(|(proportion, parent)| {
-                let stake = proportion_of(Self::own_stake(&parent, netuid), proportion);
+                let stake = proportion_of(own(&parent, netuid), proportion);
                 (parent, stake)
             })
             .collect()
@@ -144,8 +154,8 @@ impl<T: Config> Pallet<T> {
         netuid: NetUid,
         dividends: AlphaBalance,
     ) -> Shared<T::AccountId> {
-        let contributions = Self::contributions(hotkey, netuid);
-        let total = u128::from(Self::kept_stake(hotkey, netuid))
+        let contributions = Self::contributions(hotkey, netuid, Self::own_stake);
+        let total = u128::from(Self::kept(hotkey, netuid, Self::own_stake))
             .saturating_add(contributions.iter().map(|(_, stake)| u128::from(*stake)).sum());
         let owner = Owner::<T>::get(hotkey);
         let child_take = ChildkeyTake::<T>::get(hotkey, netuid);

@@ -100,6 +100,10 @@ pub const TARGET_REGISTRATIONS_PER_INTERVAL: u16 = 2;
 pub const ADJUSTMENT_INTERVAL_BLOCKS: u16 = 100;
 /// How many tries a proof of work takes on average.
 pub const DIFFICULTY: u64 = 10_000_000;
+/// Blocks in which locks mature and open, where there are any.
+pub const LOCK_RATE_BLOCKS: u64 = 934_866;
+/// Read by nothing; clients show it.
+pub const SCALING_LAW_POWER: u16 = 50;
 /// The floor of the difficulty.
 pub const MIN_DIFFICULTY: u64 = 10_000_000;
 /// The ceiling of the difficulty.

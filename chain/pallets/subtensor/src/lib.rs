@@ -27,6 +27,7 @@
 //! | `identities` | who keys say they are |
 //! | `rate_limit` | what may be done only so often, or not before an epoch |
 //! | `hyperparameters`, [`admin`] | setters; the pallet `AdminUtils` with the calls of root and owners |
+//! | [`info`] | what clients ask about all of it |
 //! | `invariants` | what must hold after every block, as a function |
 //!
 //! **Money.** Staked TAO is burned from the free balance and counted in `SubnetTAO`; unstaking mints it again. At the
@@ -83,6 +84,7 @@ mod tests;
 
 pub mod admin;
 pub mod defaults;
+pub mod info;
 pub mod swap;
 
 pub use emission::block_emission;
@@ -97,6 +99,7 @@ use frame_support::pallet_macros::import_section;
 
 #[allow(clippy::expect_used, reason = "FRAME's expansion of a pallet expects its place in the runtime")]
 #[allow(clippy::too_many_arguments, reason = "the arguments of calls are Bittensor's")]
+#[import_section(storage::asked::asked)]
 #[import_section(calls::calls)]
 #[import_section(errors::errors)]
 #[import_section(events::events)]
@@ -134,6 +137,22 @@ pub mod pallet {
 
         /// The fees of pools: the pallet [`swap`].
         type FeeRates: FeeRates;
+    }
+
+    /// What clients read as constants.
+    #[pallet::extra_constants]
+    impl<T: Config> Pallet<T> {
+        /// The price of swapping a hotkey everywhere, in rao.
+        #[pallet::constant_name(KeySwapCost)]
+        fn key_swap_cost() -> TaoBalance {
+            defaults::KEY_SWAP_COST_RAO
+        }
+
+        /// Blocks that an owner must wait before starting a subnet, on a fresh chain.
+        #[pallet::constant_name(InitialStartCallDelay)]
+        fn initial_start_call_delay() -> u64 {
+            0
+        }
     }
 
     /// How many mechanisms a subnet has unless its owner asks for more.

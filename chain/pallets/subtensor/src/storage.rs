@@ -1,5 +1,6 @@
 //! What the chain remembers: Bittensor's names, keys, value types and defaults.
 
+pub(crate) mod asked;
 pub(crate) mod consensus;
 pub(crate) mod money;
 pub(crate) mod relations;

@@ -306,6 +306,40 @@ impl U96F32 {
     }
 }
 
+/// A signed fixed-point number with 64 integer and 64 fractional bits.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub struct I64F64 {
+    /// The number times 2⁶⁴.
+    pub bits: i128,
+}
+
+/// How an epoch reaches consensus.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub enum EpochConsensus {
+    /// By Yuma, as always here.
+    #[default]
+    Yuma,
+    /// Not at all.
+    Null,
+}
+
+/// Locked stake. Nothing is ever locked here; clients ask.
+#[derive(
+    Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, Copy, PartialEq, Eq, Debug, Default,
+)]
+pub struct LockState {
+    /// How much.
+    pub locked_mass: AlphaBalance,
+    /// What it counts for.
+    pub conviction: U64F64,
+    /// The block for which that holds.
+    pub last_update: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

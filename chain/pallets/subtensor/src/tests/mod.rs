@@ -10,6 +10,7 @@ mod epoch;
 mod hostile;
 mod hotkey_swap;
 mod identities;
+mod info;
 mod limits;
 mod mechanisms;
 mod moving;

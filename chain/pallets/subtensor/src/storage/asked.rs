@@ -1,0 +1,81 @@
+//! What Bittensor's clients read although nothing on this chain writes it: locks, leases, collateral and queues, which
+//! the chain leaves out. A missing item would end the client's command; an empty one tells it the truth.
+
+use frame_support::pallet_macros::pallet_section;
+
+/// Storage items that stay empty, pasted into the pallet.
+#[pallet_section]
+mod asked {
+    /// How a subnet's epochs reach consensus: always by Yuma here.
+    #[pallet::storage]
+    pub type SubnetEpochConsensus<T> = StorageMap<_, Identity, NetUid, EpochConsensus, ValueQuery>;
+
+    /// The part of a registration's price that would be kept as a miner's collateral.
+    #[pallet::storage]
+    pub type CollateralLockShare<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
+
+    /// Subnets that wait to be taken down.
+    #[pallet::storage]
+    pub type DissolveCleanupQueue<T> = StorageValue<_, Vec<NetUid>, ValueQuery>;
+
+    /// Subnets that wait to be created: (coldkey, TAO set aside).
+    #[pallet::storage]
+    pub type NetworkRegistrationQueue<T: Config> = StorageValue<_, Vec<(T::AccountId, TaoBalance)>, ValueQuery>;
+
+    /// The average flow of TAO into a subnet: (block, rao per block).
+    #[pallet::storage]
+    pub type SubnetEmaTaoFlow<T> = StorageMap<_, Identity, NetUid, (u64, I64F64), OptionQuery>;
+
+    /// Alpha of a subnet that nobody may stake.
+    #[pallet::storage]
+    pub type SubnetProtocolAlpha<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// Where a coldkey's mining income would be staked.
+    #[pallet::storage]
+    pub type AutoStakeDestination<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, T::AccountId, OptionQuery>;
+
+    /// Stake that a coldkey locked to a hotkey in a subnet: (coldkey, netuid, hotkey).
+    #[pallet::storage]
+    pub type Lock<T: Config> = StorageNMap<
+        _,
+        (NMapKey<Blake2_128Concat, T::AccountId>, NMapKey<Identity, NetUid>, NMapKey<Blake2_128Concat, T::AccountId>),
+        LockState,
+        OptionQuery,
+    >;
+
+    /// Whether a coldkey's lock in a subnet decays.
+    #[pallet::storage]
+    pub type DecayingLock<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, bool, OptionQuery>;
+
+    /// What is locked to a hotkey in a subnet.
+    #[pallet::storage]
+    pub type HotkeyLock<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, LockState, OptionQuery>;
+
+    /// What of that decays.
+    #[pallet::storage]
+    pub type DecayingHotkeyLock<T: Config> =
+        StorageDoubleMap<_, Identity, NetUid, Blake2_128Concat, T::AccountId, LockState, OptionQuery>;
+
+    /// What a subnet's owner locked.
+    #[pallet::storage]
+    pub type OwnerLock<T> = StorageMap<_, Identity, NetUid, LockState, OptionQuery>;
+
+    /// What of that decays.
+    #[pallet::storage]
+    pub type DecayingOwnerLock<T> = StorageMap<_, Identity, NetUid, LockState, OptionQuery>;
+
+    /// Blocks in which a lock would mature.
+    #[pallet::storage]
+    pub type MaturityRate<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::LOCK_RATE_BLOCKS }>>;
+
+    /// Blocks in which a lock would open.
+    #[pallet::storage]
+    pub type UnlockRate<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::LOCK_RATE_BLOCKS }>>;
+
+    /// Blocks between two openings of root stake.
+    #[pallet::storage]
+    pub type RootStakeUnlockInterval<T> = StorageValue<_, u64, ValueQuery>;
+}
