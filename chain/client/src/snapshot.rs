@@ -83,6 +83,19 @@ impl Snapshot {
         self.value(SUBTENSOR, "TotalHotkeyAlpha", &[hotkey.into(), netuid.into()]).await.map(Rao)
     }
 
+    /// Alpha that one coldkey stakes on a hotkey in a subnet.
+    pub async fn stake(&self, hotkey: AccountId, coldkey: AccountId, netuid: Netuid) -> Result<Rao, ChainError> {
+        let keys = [hotkey.into(), coldkey.into(), netuid.into()];
+        let info: Option<StakeInfo> =
+            self.ask("StakeInfoRuntimeApi", "get_stake_info_for_hotkey_coldkey_netuid", &keys).await?;
+        Ok(Rao(info.map_or(0, |info| info.stake)))
+    }
+
+    /// What one alpha of a subnet costs.
+    pub async fn alpha_price(&self, netuid: Netuid) -> Result<Rao, ChainError> {
+        self.ask("SwapRuntimeApi", "current_alpha_price", &[netuid.into()]).await.map(Rao)
+    }
+
     /// The coldkey that owns a hotkey; `None` if the chain has not seen the hotkey.
     pub async fn owner(&self, hotkey: AccountId) -> Result<Option<AccountId>, ChainError> {
         let owner: [u8; 32] = self.value(SUBTENSOR, "Owner", &[hotkey.into()]).await?;
@@ -285,4 +298,10 @@ struct AccountInfo {
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 struct AccountData {
     free: u64,
+}
+
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct StakeInfo {
+    stake: u64,
 }

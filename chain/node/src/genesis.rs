@@ -11,12 +11,13 @@ use sp_runtime::BuildStorage;
 use crate::beacon::{BEACON_ID, Beacon, chain_hash};
 use crate::config::{DevNodeConfig, StartError, check_block_time};
 use crate::executor::NATIVE_CODE;
+use crate::shield::Shield;
 
 /// What `system_chain` answers.
 pub(crate) const CHAIN_NAME: &str = "Narrows development chain";
 
 /// The state of block 0, a function of the configuration.
-pub(crate) fn storage(config: &DevNodeConfig, beacon: &Beacon) -> Result<Storage, StartError> {
+pub(crate) fn storage(config: &DevNodeConfig, beacon: &Beacon, shield: &Shield) -> Result<Storage, StartError> {
     let block_millis = check_block_time(config.block_time)?;
     let mut genesis = RuntimeGenesisConfig::default();
     genesis.balances.balances = config.endowed.iter().map(|(who, rao)| (AccountId::new(*who), *rao)).collect();
@@ -36,6 +37,8 @@ pub(crate) fn storage(config: &DevNodeConfig, beacon: &Beacon) -> Result<Storage
     genesis.drand.hash = hash.to_vec();
     genesis.drand.group_hash = group_hash;
     genesis.drand.beacon_id = BEACON_ID.to_vec();
+
+    genesis.mev_shield.key = shield.public_key();
 
     let mut storage = genesis.build_storage().map_err(StartError::Genesis)?;
     // Bittensor makes owners and root wait before an epoch and between changes. With tempos of a minute that is always.
@@ -63,7 +66,8 @@ mod tests {
     fn made(change: impl FnOnce(&mut DevNodeConfig)) -> Storage {
         let mut config = DevNodeConfig::new([1; 32], vec![([1; 32], 1_000)], [3; 32]);
         change(&mut config);
-        storage(&config, &Beacon::from_seed(&config.beacon_seed)).expect("builds")
+        storage(&config, &Beacon::from_seed(&config.beacon_seed), &Shield::from_seed(&config.beacon_seed))
+            .expect("builds")
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! | `executor` | runs the runtime natively |
 //! | `service` | database, client, pool |
 //! | `beacon` | the chain's drand beacon |
+//! | `shield` | opens what clients encrypt to the block's author |
 //! | `sealing`, `due` | seals blocks; what each brings with it |
 //! | `control`, `dev` | steering a running chain, from this process and over RPC |
 //! | `memory`, `dump` | a chain in memory, and in a file |
@@ -40,6 +41,7 @@ mod methods;
 mod rpc;
 mod sealing;
 mod service;
+mod shield;
 
 pub use beacon::{Beacon, PUBLIC_KEY_BYTES, PulseError, verify as verify_pulse};
 pub use config::{
@@ -91,7 +93,8 @@ impl DevNode {
         config.check()?;
         let runtime = tokio::runtime::Handle::try_current()?;
         let beacon = Beacon::from_seed(&config.beacon_seed);
-        let genesis = genesis::storage(&config, &beacon)?;
+        let shield = Shield::from_seed(&config.beacon_seed);
+        let genesis = genesis::storage(&config, &beacon, &shield)?;
         let parts = service::assemble(&config, genesis, runtime)?;
         let round_millis = config::check_block_time(config.block_time)?;
         let pace = Pace { block_time: config.block_time, sealing: config.sealing, paused: false };
@@ -118,6 +121,7 @@ impl DevNode {
             pool,
             proposer,
             beacon,
+            shield,
             time: ChainTime { genesis_secs: config.genesis_time_secs, round_millis },
             keeping,
             commands: commanded,

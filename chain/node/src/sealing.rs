@@ -12,7 +12,9 @@ use pallet_subtensor::{NetUid, NetworksAdded, SubnetEpochIndex, Tempo};
 use sc_client_api::{Backend as _, HeaderBackend};
 use sc_consensus::LongestChain;
 use sc_consensus_manual_seal::{SealBlockParams, seal_block};
-use sc_transaction_pool_api::{ChainEvent, InPoolTransaction, MaintainedTransactionPool, TransactionPool};
+use sc_transaction_pool_api::{
+    ChainEvent, InPoolTransaction, MaintainedTransactionPool, TransactionPool, TransactionSource,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -21,6 +23,7 @@ use crate::control::{Command, ControlError, Pace, Sealing, SnapshotId};
 use crate::due::{ChainTime, Due, ReadError, read};
 use crate::dump::{self, DumpError};
 use crate::service::{Backend, Client, Keeping, Place, Pool};
+use crate::shield::Shield;
 
 /// Blocks beyond the tempo within which an epoch that is due must have run: as many as other subnets may put it off.
 const EPOCH_GRACE_BLOCKS: u32 = 1_024;
@@ -44,6 +47,7 @@ pub(crate) struct Sealer {
     pub(crate) pool: Arc<Pool>,
     pub(crate) proposer: sc_basic_authorship::ProposerFactory<Pool, Client>,
     pub(crate) beacon: Beacon,
+    pub(crate) shield: Shield,
     pub(crate) time: ChainTime,
     pub(crate) keeping: Keeping,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -211,6 +215,7 @@ impl Sealer {
 
     async fn seal(&mut self) -> Result<(), SealError> {
         let parent = self.client.info().best_hash;
+        self.open_shielded(parent).await;
         let block_time = self.pace.borrow().block_time;
         let due = Due::after(&self.client, parent, self.time, block_time, &self.beacon)?;
         let (reply, sealed) = oneshot::channel();
@@ -231,6 +236,18 @@ impl Sealer {
         sealed.await.map_err(|_| SealError::NoReply)??;
         self.sealed.send_replace(self.tip());
         Ok(())
+    }
+
+    /// Puts the transactions inside the carriers that are ready behind them. One that the pool refuses is its sender's
+    /// loss, who sees that it never came.
+    async fn open_shielded(&mut self, parent: Hash) {
+        let ready: Vec<_> = self.pool.ready().collect();
+        let carriers = ready.iter().map(|transaction| (*transaction.hash(), &**transaction.data()));
+        for inner in self.shield.open(carriers) {
+            if let Err(error) = self.pool.submit_one(parent, TransactionSource::Local, inner).await {
+                tracing::debug!(%error, "what a carrier held was refused");
+            }
+        }
     }
 }
 

@@ -43,9 +43,9 @@ pub use apis::RuntimeApi;
 pub use apis::api;
 pub use check_nonce::CheckNonce;
 pub use pallets::{
-    AdminUtils, AllPalletsWithSystem, Aura, Balances, Commitments, Drand, EXISTENTIAL_DEPOSIT_RAO, OriginCaller,
-    PalletInfo, Proxy, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin,
-    SubtensorModule, Sudo, System, Timestamp, TransactionPayment, Utility,
+    AdminUtils, AllPalletsWithSystem, Aura, Balances, Commitments, Drand, EXISTENTIAL_DEPOSIT_RAO, MevShield,
+    OriginCaller, PalletInfo, Proxy, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig,
+    RuntimeOrigin, SubtensorModule, Sudo, System, Timestamp, TransactionPayment, Utility,
 };
 
 use alloc::borrow::Cow;

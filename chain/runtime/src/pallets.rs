@@ -78,6 +78,8 @@ mod runtime {
     pub type Drand = pallet_drand::Pallet<Runtime>;
     #[runtime::pallet_index(28)]
     pub type Swap = pallet_subtensor::swap::Pallet<Runtime>;
+    #[runtime::pallet_index(30)]
+    pub type MevShield = pallet_shield::Pallet<Runtime>;
 }
 
 parameter_types! {
@@ -230,6 +232,8 @@ impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
         crate::SubtensorModule::reset_bonds(NetUid(netuid), who);
     }
 }
+
+impl pallet_shield::Config for Runtime {}
 
 impl pallet_drand::Config for Runtime {
     type Time = Timestamp;

@@ -1,0 +1,90 @@
+//! Opens the transactions that clients encrypt to the block's author (the pallet `MevShield`).
+//!
+//! A ciphertext is `hash of the key (16 bytes) ‖ length of the encapsulation (2, little-endian) ‖ encapsulation ‖ nonce
+//! (24) ‖ sealed transaction`: ML-KEM-768 (FIPS 203) gives a shared secret, which is the key of XChaCha20-Poly1305. The
+//! key is a function of a seed that everybody can know: on a development chain the shield shows how it is used, and
+//! hides nothing from whoever looks for it.
+
+use std::collections::HashSet;
+
+use chacha20poly1305::aead::Aead;
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use codec::Decode;
+use ml_kem::kem::Decapsulate;
+use ml_kem::{B32, Encoded, EncodedSizeUser, KemCore, MlKem768};
+use narrows_runtime::opaque::UncheckedExtrinsic as Opaque;
+use narrows_runtime::{Hash, RuntimeCall, UncheckedExtrinsic};
+use sha2::{Digest, Sha512};
+
+type DecapsulationKey = <MlKem768 as KemCore>::DecapsulationKey;
+type EncapsulationKey = <MlKem768 as KemCore>::EncapsulationKey;
+
+/// Bytes of the hash that names the key.
+const KEY_HASH_BYTES: usize = 16;
+/// Bytes of the nonce.
+const NONCE_BYTES: usize = 24;
+
+/// Separates this key from any other made from the same seed.
+const KEY_INFO: &[u8] = b"narrows development shield";
+
+/// The author's key, and the carriers it has opened already.
+pub(crate) struct Shield {
+    secret: DecapsulationKey,
+    public: EncapsulationKey,
+    opened: HashSet<Hash>,
+}
+
+impl Shield {
+    /// The shield that `seed` stands for.
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
+        let halves = Sha512::new().chain_update(KEY_INFO).chain_update(seed).finalize();
+        let (d, z) = halves.split_at(32);
+        let half = |bytes: &[u8]| B32::try_from(bytes).unwrap_or_default();
+        let (secret, public) = MlKem768::generate_deterministic(&half(d), &half(z));
+        Self { secret, public, opened: HashSet::new() }
+    }
+
+    /// The key that clients encrypt to.
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        self.public.as_bytes().to_vec()
+    }
+
+    /// The transactions inside those carriers among `ready` that were not opened before. What is no carrier, or none of
+    /// ours, or holds no transaction, is passed over: its sender sees that nothing came of it.
+    pub(crate) fn open<'a>(&mut self, ready: impl Iterator<Item = (Hash, &'a Opaque)>) -> Vec<Opaque> {
+        let mut seen = HashSet::new();
+        let mut inner = Vec::new();
+        for (hash, transaction) in ready {
+            let Some(ciphertext) = ciphertext(transaction) else { continue };
+            seen.insert(hash);
+            if !self.opened.contains(&hash)
+                && let Some(opened) = self.decrypt(&ciphertext)
+            {
+                inner.push(opened);
+            }
+        }
+        self.opened = seen;
+        inner
+    }
+
+    fn decrypt(&self, ciphertext: &[u8]) -> Option<Opaque> {
+        let (_key_hash, rest) = ciphertext.split_at_checked(KEY_HASH_BYTES)?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (encapsulated, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
+        let encapsulated = ml_kem::Ciphertext::<MlKem768>::try_from(encapsulated).ok()?;
+        let shared = self.secret.decapsulate(&encapsulated).ok()?;
+        let cipher = XChaCha20Poly1305::new_from_slice(&shared).ok()?;
+        let plain = cipher.decrypt(XNonce::from_slice(nonce), sealed).ok()?;
+        Opaque::decode(&mut &plain[..]).ok()
+    }
+}
+
+/// What a carrier carries.
+fn ciphertext(transaction: &Opaque) -> Option<Vec<u8>> {
+    let transaction = UncheckedExtrinsic::try_from(transaction.clone()).ok()?;
+    match transaction.function {
+        RuntimeCall::MevShield(pallet_shield::Call::submit_encrypted { ciphertext }) => Some(ciphertext.into_inner()),
+        _ => None,
+    }
+}

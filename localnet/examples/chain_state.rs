@@ -1,0 +1,71 @@
+//! Says what a chain holds, as this project's own client reads it: one question per line on standard input, one JSON
+//! answer per line on standard output. The tests of other clients compare with it what those print.
+//!
+//! `chain_state URL`, then lines such as `balance ADDRESS`, `stake HOTKEY COLDKEY NETUID`, `weights NETUID MECHANISM`.
+
+#![allow(clippy::print_stdout, reason = "an example talks to its caller")]
+
+use chain::{Client, ConnectConfig, Netuid, Snapshot};
+use eyre::{Result, bail, eyre};
+use keys::AccountId;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let url = std::env::args().nth(1).ok_or_else(|| eyre!("name the endpoint, such as ws://127.0.0.1:9944"))?;
+    let client = Client::connect(ConnectConfig::new([url])?).await?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        println!("{}", answer(&client.latest().await?, &words).await?);
+    }
+    Ok(())
+}
+
+async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
+    Ok(match *words {
+        ["block"] => json!(state.number().0),
+        ["balance", who] => json!(state.balance(account(who)?).await?.0),
+        ["owner", hotkey] => json!(state.owner(account(hotkey)?).await?.map(|owner| owner.to_string())),
+        ["subnets"] => json!(state.subnets().await?.iter().map(|netuid| netuid.0).collect::<Vec<_>>()),
+        ["uid", netuid, hotkey] => json!(state.uid(subnet(netuid)?, account(hotkey)?).await?.map(|uid| uid.0)),
+        ["burn", netuid] => json!(state.burn_price(subnet(netuid)?).await?.0),
+        ["price", netuid] => json!(state.alpha_price(subnet(netuid)?).await?.0),
+        ["stake", hotkey, coldkey, netuid] => {
+            json!(state.stake(account(hotkey)?, account(coldkey)?, subnet(netuid)?).await?.0)
+        }
+        ["weights", netuid, mechanism] => {
+            let rows = state.weights(subnet(netuid)?, mechanism.parse()?).await?;
+            let pairs =
+                |row: Vec<(chain::Uid, u16)>| row.into_iter().map(|(to, weight)| (to.0, weight)).collect::<Vec<_>>();
+            json!(rows.into_iter().map(|(uid, row)| (uid.0, pairs(row))).collect::<Vec<_>>())
+        }
+        ["axon", netuid, hotkey] => {
+            let graph = state.metagraph(subnet(netuid)?).await?;
+            let neuron = graph.by_hotkey(&account(hotkey)?);
+            json!(neuron.and_then(|neuron| neuron.axon.as_ref()).map(|axon| axon.address().to_string()))
+        }
+        ["hyperparameters", netuid] => {
+            let rules = state.hyperparameters(subnet(netuid)?).await?;
+            json!({
+                "tempo": rules.tempo,
+                "kappa": rules.kappa,
+                "immunity_period": rules.immunity_period,
+                "min_allowed_weights": rules.min_allowed_weights,
+                "serving_rate_limit": rules.serving_rate_limit,
+                "weights_rate_limit": rules.weights_rate_limit,
+                "commit_reveal_weights_enabled": rules.commit_reveal_enabled,
+            })
+        }
+        _ => bail!("`{}` is no question; see the head of this example", words.join(" ")),
+    })
+}
+
+fn account(text: &str) -> Result<AccountId> {
+    Ok(text.parse()?)
+}
+
+fn subnet(text: &str) -> Result<Netuid> {
+    Ok(Netuid(text.parse()?))
+}
