@@ -53,6 +53,7 @@ const WHOLE_PALLETS: &[(&str, Group)] = &[
     ("Proxy", Group::Common),
     ("Commitments", Group::Common),
     ("Drand", Group::Common),
+    ("MevShield", Group::Common),
     ("Swap", Group::Common),
     ("Sudo", Group::Sudo),
 ];
