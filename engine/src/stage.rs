@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::{
     boundary::BoundaryTensor,
+    cpu::Cpu,
     model::{ConfigError, Gradients, ModelConfig, Passed, Saved, StageIndex, StagePlan, Weights},
     tokens::{TokenBatch, TokensError},
 };
@@ -135,6 +136,7 @@ struct InFlight {
 /// One stage with its weights of the moment. See the module's text; not `Sync` in spirit: one owner, one thread.
 pub struct Stage {
     plan: Arc<StagePlan>,
+    cpu: Cpu,
     theta: Var,
     limit: usize,
     layers: usize,
@@ -156,7 +158,20 @@ impl Stage {
         let theta = theta(&plan, weights)?;
         let gradients = Arc::new(Mutex::new(Gradients::zero_with(stage, plan.layout())));
         let layers = config.layers_per_stage[stage.as_usize()];
-        Ok(Self { plan, theta, limit: max_in_flight, layers, in_flight: BTreeMap::new(), gradients })
+        Ok(Self {
+            plan,
+            cpu: Cpu::default(),
+            theta,
+            limit: max_in_flight,
+            layers,
+            in_flight: BTreeMap::new(),
+            gradients,
+        })
+    }
+
+    /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
+    pub fn set_cpu(&mut self, cpu: Cpu) {
+        self.cpu = cpu;
     }
 
     /// Which stage this is.
@@ -287,6 +302,7 @@ impl Stage {
         let loss_sum = Arc::new(Mutex::new(None));
         let function = StageFunction {
             plan: Arc::clone(&self.plan),
+            cpu: self.cpu.clone(),
             tokens: tokens.clone(),
             layers: self.layers,
             saved: Mutex::new(None),
@@ -300,7 +316,7 @@ impl Stage {
 
     /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
     pub(crate) fn logits(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Option<Vec<f32>>, StageError> {
-        Ok(self.plan.logits(&values(self.theta.as_tensor())?, tokens, &values(z)?))
+        Ok(self.plan.logits(&self.cpu, &values(self.theta.as_tensor())?, tokens, &values(z)?))
     }
 
     fn check_shape(
@@ -344,6 +360,7 @@ fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
 /// The stage as Candle sees it: (z [n, width], θ [parameters]) → z' [n, width'], or the loss sum as a scalar.
 struct StageFunction {
     plan: Arc<StagePlan>,
+    cpu: Cpu,
     tokens: TokenBatch,
     layers: usize,
     saved: Mutex<Option<Saved>>,
@@ -377,7 +394,7 @@ impl CustomOp2 for StageFunction {
         theta_layout: &TensorLayout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (z, theta) = (slice(z, z_layout)?, slice(theta, theta_layout)?);
-        let (passed, saved) = self.plan.forward(theta, &self.tokens, z, self.layers);
+        let (passed, saved) = self.cpu.enter(|| self.plan.forward(&self.cpu, theta, &self.tokens, z, self.layers));
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
         match passed {
             Passed::Boundary(values) => {
@@ -405,7 +422,8 @@ impl CustomOp2 for StageFunction {
         let (storage, layout) = theta.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("weights lie on the CPU") };
         let theta = slice(storage, layout)?;
-        let dz = self.plan.backward(theta, &self.tokens, saved, values(gradient)?, sum.values_mut());
+        let (dz, d_theta) = (values(gradient)?, sum.values_mut());
+        let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, dz, d_theta));
         sum.count_tokens(self.tokens.tokens() as u64);
         // Of width 0 too: Candle must find a gradient at every node on its way.
         Ok((Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?), None))

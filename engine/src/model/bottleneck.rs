@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{
     config::{Bottleneck, ModelConfig},
     layout::{Layout, ParameterKind},
-    plan::{BOTTLENECK_OUT_DEVIATION, fan_in_deviation},
+    plan::{BOTTLENECK_OUT_DEVIATION, Pass, fan_in_deviation},
 };
 use crate::ops::{embedding, lanes::add_assign, linear, rms_norm, rms_norm::Normed, silu};
 
@@ -41,18 +41,34 @@ impl Perceptron {
     }
 
     /// Adds its result to y.
-    fn forward_add(&self, theta: &[f32], x: &[f32], y: &mut [f32]) -> SavedPerceptron {
-        let hidden = linear::forward(x, &theta[self.up.clone()], self.inputs);
-        let active = silu::forward(&hidden);
-        linear::forward_add(&active, &theta[self.down.clone()], self.hidden, y);
+    fn forward_add(&self, pass: &Pass<'_>, theta: &[f32], x: &[f32], y: &mut [f32]) -> SavedPerceptron {
+        let hidden = linear::forward(pass.cpu, x, &theta[self.up.clone()], self.inputs);
+        let active = silu::forward(pass.cpu, &hidden);
+        linear::forward_add(pass.cpu, &active, &theta[self.down.clone()], self.hidden, y);
         SavedPerceptron { hidden, active }
     }
 
-    fn backward(&self, theta: &[f32], saved: &SavedPerceptron, x: &[f32], dy: &[f32], d_theta: &mut [f32]) -> Vec<f32> {
+    fn backward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        saved: &SavedPerceptron,
+        x: &[f32],
+        dy: &[f32],
+        d_theta: &mut [f32],
+    ) -> Vec<f32> {
         let (up, down) = (self.up.clone(), self.down.clone());
-        let mut d = linear::backward(dy, &saved.active, &theta[down.clone()], self.hidden, &mut d_theta[down]);
-        silu::backward(&mut d, &saved.hidden);
-        linear::backward(&d, x, &theta[up.clone()], self.inputs, &mut d_theta[up])
+        let mut d = linear::backward(
+            pass.cpu,
+            pass.shape.context,
+            dy,
+            &saved.active,
+            &theta[down.clone()],
+            self.hidden,
+            &mut d_theta[down],
+        );
+        silu::backward(pass.cpu, &mut d, &saved.hidden);
+        linear::backward(pass.cpu, pass.shape.context, &d, x, &theta[up.clone()], self.inputs, &mut d_theta[up])
     }
 }
 
@@ -85,12 +101,12 @@ impl Sender {
     }
 
     /// x: [n, d_model] → z: [n, boundary width].
-    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>) -> (Vec<f32>, SavedSender) {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Vec<f32>) -> (Vec<f32>, SavedSender) {
         match self {
             Self::AnchorRes { norm, encoder, r, width } => {
                 let mut z: Vec<f32> = x.chunks_exact(*width).flat_map(|row| &row[..*r]).copied().collect();
-                let normed = rms_norm::forward(&x, &theta[norm.clone()]);
-                let encoder = encoder.forward_add(theta, &normed.y, &mut z);
+                let normed = rms_norm::forward(pass.cpu, &x, &theta[norm.clone()]);
+                let encoder = encoder.forward_add(pass, theta, &normed.y, &mut z);
                 (z, SavedSender::AnchorRes { x, normed, encoder })
             }
             Self::Cut { width } => (Vec::new(), SavedSender::Cut { rows: x.len() / width }),
@@ -98,19 +114,26 @@ impl Sender {
         }
     }
 
-    pub(super) fn backward(&self, theta: &[f32], saved: &SavedSender, dz: Vec<f32>, d_theta: &mut [f32]) -> Vec<f32> {
+    pub(super) fn backward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        saved: &SavedSender,
+        dz: Vec<f32>,
+        d_theta: &mut [f32],
+    ) -> Vec<f32> {
         match (self, saved) {
             (
                 Self::AnchorRes { norm, encoder, r, width },
                 SavedSender::AnchorRes { x, normed, encoder: saved_encoder },
             ) => {
-                let d_normed = encoder.backward(theta, saved_encoder, &normed.y, &dz, d_theta);
+                let d_normed = encoder.backward(pass, theta, saved_encoder, &normed.y, &dz, d_theta);
                 let mut dx = vec![0.0; x.len()];
                 for (dx, dz) in dx.chunks_exact_mut(*width).zip(dz.chunks_exact(*r)) {
                     dx[..*r].copy_from_slice(dz);
                 }
                 let gain = &theta[norm.clone()];
-                rms_norm::backward(&d_normed, x, normed, gain, &mut dx, &mut d_theta[norm.clone()]);
+                rms_norm::backward(pass.cpu, &d_normed, x, normed, gain, &mut dx, &mut d_theta[norm.clone()]);
                 dx
             }
             (Self::Cut { width }, SavedSender::Cut { rows }) => vec![0.0; rows * width],
@@ -154,7 +177,13 @@ impl Receiver {
     }
 
     /// z: [n, boundary width] and n token ids → x̂: [n, d_model].
-    pub(super) fn forward(&self, theta: &[f32], z: &[f32], ids: impl Iterator<Item = u8>) -> (Vec<f32>, SavedReceiver) {
+    pub(super) fn forward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        z: &[f32],
+        ids: impl Iterator<Item = u8>,
+    ) -> (Vec<f32>, SavedReceiver) {
         let mut x;
         let mut saved = SavedReceiver(None);
         match &self.way {
@@ -163,34 +192,35 @@ impl Receiver {
                 for (x, z) in x.chunks_exact_mut(self.width).zip(z.chunks_exact(*r)) {
                     x[..*r].copy_from_slice(z);
                 }
-                saved = SavedReceiver(Some((z.to_vec(), decoder.forward_add(theta, z, &mut x))));
+                saved = SavedReceiver(Some((z.to_vec(), decoder.forward_add(pass, theta, z, &mut x))));
             }
             Way::Cut => {
                 let ids: Vec<u8> = ids.collect();
                 x = vec![0.0; ids.len() * self.width];
-                embedding::forward_add(&theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
+                embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
                 return (x, saved);
             }
             Way::None => x = z.to_vec(),
         }
-        embedding::forward_add(&theta[self.anchor.clone()], ids, self.width, &mut x);
+        embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids, self.width, &mut x);
         (x, saved)
     }
 
     pub(super) fn backward(
         &self,
+        pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedReceiver,
         dx: Vec<f32>,
         ids: impl Iterator<Item = u8>,
         d_theta: &mut [f32],
     ) -> Vec<f32> {
-        embedding::backward(&dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
+        embedding::backward(pass.cpu, &dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
         match (&self.way, &saved.0) {
             (Way::AnchorRes { decoder, r }, Some((z, saved))) => {
-                let through_decoder = decoder.backward(theta, saved, z, &dx, d_theta);
+                let through_decoder = decoder.backward(pass, theta, saved, z, &dx, d_theta);
                 let mut dz: Vec<f32> = dx.chunks_exact(self.width).flat_map(|row| &row[..*r]).copied().collect();
-                add_assign(&mut dz, &through_decoder);
+                add_assign(pass.cpu, &mut dz, &through_decoder);
                 dz
             }
             (Way::None, _) => dx,

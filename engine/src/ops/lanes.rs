@@ -1,14 +1,9 @@
-//! Elementwise arithmetic for all operations: run-time choice of the instruction set, sums in fixed lanes, exp.
+//! Elementwise arithmetic for all operations: sums in fixed lanes, exp.
+
+use crate::cpu::Cpu;
 
 /// Partial sums kept side by side; fixed, so that a sum does not depend on the register width.
 const LANES: usize = 16;
-
-/// Runs a closure compiled for the widest vectors this processor has (AVX-512, AVX2, NEON). What it calls must be
-/// `#[inline(always)]` to be compiled along.
-#[inline(always)]
-pub(crate) fn vectorized<R>(closure: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(closure)
-}
 
 #[inline(always)]
 fn reduce(mut lanes: [f32; LANES]) -> f32 {
@@ -120,17 +115,46 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 }
 
 /// y += x.
-pub(crate) fn add_assign(y: &mut [f32], x: &[f32]) {
-    vectorized(|| {
+pub(crate) fn add_assign(cpu: &Cpu, y: &mut [f32], x: &[f32]) {
+    cpu.vectorized(|| {
         for (y, x) in y.iter_mut().zip(x) {
             *y += x;
         }
     });
 }
 
+/// Values whose squares are summed in one go; part of the sum's bits.
+const SQUARE_BLOCK: usize = 1 << 16;
+
+/// Σ x² in f64: in lanes within a block, block after block.
+pub(crate) fn square_sum(cpu: &Cpu, values: &[f32]) -> f64 {
+    let mut blocks = vec![0.0; values.len().div_ceil(SQUARE_BLOCK)];
+    let share = cpu.share(blocks.len());
+    cpu.each(blocks.chunks_mut(share).zip(values.chunks(share * SQUARE_BLOCK)), |(sums, values)| {
+        for (sum, values) in sums.iter_mut().zip(values.chunks(SQUARE_BLOCK)) {
+            *sum = cpu.vectorized(|| {
+                let mut lanes = [0.0f64; LANES];
+                let chunks = values.chunks_exact(LANES);
+                let rest = chunks.remainder();
+                for chunk in chunks {
+                    for i in 0..LANES {
+                        lanes[i] += f64::from(chunk[i]) * f64::from(chunk[i]);
+                    }
+                }
+                for (lane, &value) in lanes.iter_mut().zip(rest) {
+                    *lane += f64::from(value) * f64::from(value);
+                }
+                lanes.iter().sum()
+            });
+        }
+    });
+    blocks.iter().sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Instructions;
 
     #[test]
     fn exp_is_exact_to_two_units_in_the_last_place() {
@@ -149,10 +173,22 @@ mod tests {
     fn sums_do_not_depend_on_the_instruction_set() {
         let a: Vec<f32> = (0..1003).map(|i| ((i * 7919) % 1000) as f32 * 0.001 - 0.5).collect();
         let b: Vec<f32> = a.iter().rev().copied().collect();
-        assert_eq!(vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
-        assert_eq!(vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
         let exps = |xs: &[f32]| xs.iter().map(|&x| exp(x).to_bits()).collect::<Vec<_>>();
-        assert_eq!(vectorized(|| exps(&a)), exps(&a));
+        for instructions in Instructions::available() {
+            let cpu = Cpu::default().with_instructions(instructions);
+            assert_eq!(cpu.vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
+            assert_eq!(cpu.vectorized(|| dot3(&a, &b, &a)).to_bits(), dot3(&a, &b, &a).to_bits());
+            assert_eq!(cpu.vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
+            assert_eq!(cpu.vectorized(|| exps(&a)), exps(&a));
+            assert_eq!(square_sum(&cpu, &a).to_bits(), square_sum(&Cpu::default(), &a).to_bits());
+        }
         assert_eq!(max(&a), a.iter().copied().fold(f32::MIN, f32::max));
+    }
+
+    #[test]
+    fn square_sums_are_right_across_blocks() {
+        let values = vec![0.5; SQUARE_BLOCK + 13];
+        assert_eq!(square_sum(&Cpu::default(), &values), values.len() as f64 * 0.25);
+        assert_eq!(square_sum(&Cpu::default(), &[]), 0.0);
     }
 }
