@@ -131,6 +131,7 @@ pub enum StageError {
 struct InFlight {
     incoming: Option<Var>,
     outgoing: Tensor,
+    saved_bytes: usize,
 }
 
 /// One stage with its weights of the moment. See the module's text; not `Sync` in spirit: one owner, one thread.
@@ -189,6 +190,11 @@ impl Stage {
         self.in_flight.len()
     }
 
+    /// Bytes of intermediate results that the microbatches in flight hold for their way back.
+    pub fn in_flight_bytes(&self) -> u64 {
+        self.in_flight.values().map(|pass| pass.saved_bytes as u64).sum()
+    }
+
     /// From now on runs only the first `layers` layers of the stage; the rest pass their input through. What a neuron
     /// that saves itself work does: for adversaries and ablations, no honest neuron calls it.
     pub fn skip_layers_after(&mut self, layers: usize) {
@@ -222,12 +228,12 @@ impl Stage {
             }
             None => (None, nothing(rows)?),
         };
-        let (outgoing, loss_sum) = self.apply(tokens, &z)?;
+        let Applied { outgoing, loss_sum, saved_bytes } = self.apply(tokens, &z)?;
         let output = match loss_sum {
             Some(loss_sum) => StageOutput::Loss { loss_sum, tokens: rows as u64 },
             None => StageOutput::Boundary(BoundaryTensor::from_tensor(&outgoing)?),
         };
-        self.in_flight.insert(id, InFlight { incoming, outgoing });
+        self.in_flight.insert(id, InFlight { incoming, outgoing, saved_bytes });
         Ok(output)
     }
 
@@ -298,20 +304,20 @@ impl Stage {
 
     /// Adds this stage to a Candle graph: from z, without a copy or a cut, to the outgoing z or the loss. Where
     /// several stages stand in one graph, one backward pass walks through all of them.
-    pub(crate) fn apply(&self, tokens: &TokenBatch, z: &Tensor) -> Result<(Tensor, Option<f64>), StageError> {
-        let loss_sum = Arc::new(Mutex::new(None));
+    pub(crate) fn apply(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Applied, StageError> {
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
         let function = StageFunction {
             plan: Arc::clone(&self.plan),
             cpu: self.cpu.clone(),
             tokens: tokens.clone(),
             layers: self.layers,
             saved: Mutex::new(None),
-            loss_sum: Arc::clone(&loss_sum),
+            outcome: Arc::clone(&outcome),
             gradients: Arc::clone(&self.gradients),
         };
         let outgoing = z.apply_op2(self.theta.as_tensor(), function)?;
-        let loss_sum = *loss_sum.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((outgoing, loss_sum))
+        let Outcome { loss_sum, saved_bytes } = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Applied { outgoing, loss_sum, saved_bytes })
     }
 
     /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
@@ -357,6 +363,22 @@ fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
     Ok(Var::from_slice(weights.values(), weights.values().len(), &Device::Cpu)?)
 }
 
+/// What a forward pass through a stage adds to a graph.
+pub(crate) struct Applied {
+    /// The outgoing z, or the loss as a scalar.
+    pub(crate) outgoing: Tensor,
+    pub(crate) loss_sum: Option<f64>,
+    saved_bytes: usize,
+}
+
+/// What a forward pass says beside its tensor.
+#[derive(Clone, Copy, Default)]
+struct Outcome {
+    /// In f64; the graph's scalar is its rounding.
+    loss_sum: Option<f64>,
+    saved_bytes: usize,
+}
+
 /// The stage as Candle sees it: (z [n, width], θ [parameters]) → z' [n, width'], or the loss sum as a scalar.
 struct StageFunction {
     plan: Arc<StagePlan>,
@@ -364,8 +386,7 @@ struct StageFunction {
     tokens: TokenBatch,
     layers: usize,
     saved: Mutex<Option<Saved>>,
-    /// The loss in f64; the graph's scalar is its rounding.
-    loss_sum: Arc<Mutex<Option<f64>>>,
+    outcome: Arc<Mutex<Outcome>>,
     gradients: Arc<Mutex<Gradients>>,
 }
 
@@ -395,6 +416,8 @@ impl CustomOp2 for StageFunction {
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (z, theta) = (slice(z, z_layout)?, slice(theta, theta_layout)?);
         let (passed, saved) = self.cpu.enter(|| self.plan.forward(&self.cpu, theta, &self.tokens, z, self.layers));
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.saved_bytes = saved.bytes();
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
         match passed {
             Passed::Boundary(values) => {
@@ -402,7 +425,7 @@ impl CustomOp2 for StageFunction {
                 Ok((CpuStorage::F32(values), Shape::from((self.tokens.tokens(), width))))
             }
             Passed::Loss(loss) => {
-                *self.loss_sum.lock().unwrap_or_else(PoisonError::into_inner) = Some(loss);
+                outcome.loss_sum = Some(loss);
                 Ok((CpuStorage::F32(vec![loss as f32]), Shape::from(())))
             }
         }

@@ -38,6 +38,14 @@ pub(super) struct SavedBlock {
     gated: Vec<f32>,
 }
 
+impl SavedBlock {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(values.as_slice()));
+        plain.iter().sum::<usize>() + self.attention_input.bytes() + self.attended.bytes() + self.ffn_input.bytes()
+    }
+}
+
 impl Block {
     /// `layer` counts through the whole model.
     pub(super) fn new(config: &ModelConfig, layer: usize, layout: &mut Layout) -> Self {

@@ -26,6 +26,12 @@ pub(super) struct SavedPerceptron {
     active: Vec<f32>,
 }
 
+impl SavedPerceptron {
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.hidden) + size_of_val(&*self.active)
+    }
+}
+
 impl Perceptron {
     fn new(layout: &mut Layout, name: &str, inputs: usize, hidden: usize, outputs: usize) -> Self {
         let mut push = |part: &str, shape: &[usize], deviation| {
@@ -83,6 +89,16 @@ pub(super) enum SavedSender {
     AnchorRes { x: Vec<f32>, normed: Normed, encoder: SavedPerceptron },
     Cut { rows: usize },
     None,
+}
+
+impl SavedSender {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::AnchorRes { x, normed, encoder } => size_of_val(&**x) + normed.bytes() + encoder.bytes(),
+            Self::Cut { .. } | Self::None => 0,
+        }
+    }
 }
 
 impl Sender {
@@ -156,6 +172,13 @@ enum Way {
 }
 
 pub(super) struct SavedReceiver(Option<(Vec<f32>, SavedPerceptron)>);
+
+impl SavedReceiver {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |(z, decoder)| size_of_val(&**z) + decoder.bytes())
+    }
+}
 
 impl Receiver {
     pub(super) fn new(config: &ModelConfig, boundary: usize, layout: &mut Layout) -> Self {

@@ -52,6 +52,13 @@ pub(super) struct SavedHead {
     d_logits: Vec<f32>,
 }
 
+impl SavedHead {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.x) + self.normed.bytes() + size_of_val(&*self.d_logits)
+    }
+}
+
 impl Head {
     pub(super) fn new(config: &ModelConfig, layout: &mut Layout) -> Self {
         let (width, vocab) = (config.d_model, config.vocab);

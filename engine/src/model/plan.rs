@@ -75,6 +75,18 @@ enum SavedExit {
     Loss(SavedHead),
 }
 
+impl Saved {
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let blocks: usize = self.blocks.iter().map(SavedBlock::bytes).sum();
+        let exit = match &self.exit {
+            SavedExit::Boundary(sender) => sender.bytes(),
+            SavedExit::Loss(head) => head.bytes(),
+        };
+        blocks + exit + self.entry.as_ref().map_or(0, SavedReceiver::bytes)
+    }
+}
+
 /// What a forward pass ends in.
 pub(crate) enum Passed {
     /// z, [n, boundary width].

@@ -107,6 +107,13 @@ pub(crate) struct Attended {
     softmaxes: Vec<Softmax>,
 }
 
+impl Attended {
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.output) + size_of_val(&*self.rotated) + size_of_val(&*self.softmaxes)
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct Softmax {
     highest: f32,

@@ -22,8 +22,13 @@ const ROW_BLOCK: usize = 96;
 const FEW_ROWS: usize = 64;
 
 thread_local! {
-    /// Packed operands of the product under way: right, left. Kept between products.
-    static PACKED: RefCell<(Vec<f32>, Vec<f32>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+    static PACKED: RefCell<Packs> = const { RefCell::new(Packs { right: Vec::new(), left: Vec::new() }) };
+}
+
+/// Packed operands of the product under way. Their memory is kept between products.
+struct Packs {
+    right: Vec<f32>,
+    left: Vec<f32>,
 }
 
 /// A matrix inside a buffer: where it starts and how far its rows and columns are apart.
@@ -88,7 +93,10 @@ pub(crate) fn multiply(
     assert!(a_view.end(m, k) <= a.len(), "product leaves the left operand");
     assert!(b_view.end(k, n) <= b.len(), "product leaves the right operand");
     let piece = piece.clamp(1, INNER_PIECE);
-    cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view });
+    // Borrowed out here: what is to be compiled for the instructions must not go through a function of the library's.
+    PACKED.with_borrow_mut(|packed| {
+        cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view, packed });
+    });
 }
 
 /// A product whose views were checked.
@@ -104,6 +112,7 @@ struct Product<'a> {
     a_view: View,
     b: &'a [f32],
     b_view: View,
+    packed: &'a mut Packs,
 }
 
 impl WithSimd for Product<'_> {
@@ -127,46 +136,46 @@ struct Panel {
 impl Product<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
-        PACKED.with_borrow_mut(|(right, left)| {
-            for from in (0..self.k).step_by(self.piece) {
-                let inner = from..self.k.min(from + self.piece);
-                let panels = self.panels(S::F32_LANES, &inner, right);
-                for first in (0..self.m).step_by(ROW_BLOCK) {
-                    let rows = first..self.m.min(first + ROW_BLOCK);
-                    self.block::<S, ROWS>(simd, rows, &inner, &panels, right, left);
-                }
-                self.into = Into::Added;
+        for from in (0..self.k).step_by(self.piece) {
+            let inner = from..self.k.min(from + self.piece);
+            let panels = self.panels(S::F32_LANES, &inner);
+            for first in (0..self.m).step_by(ROW_BLOCK) {
+                let rows = first..self.m.min(first + ROW_BLOCK);
+                self.block::<S, ROWS>(simd, rows, &inner, &panels);
             }
-        });
+            self.into = Into::Added;
+        }
     }
 
     /// Cuts the right operand's columns in panels, and packs those that are not read in place.
     #[inline(always)]
-    fn panels(&self, lanes: usize, inner: &Range<usize>, packed: &mut Vec<f32>) -> Vec<Panel> {
+    fn panels(&mut self, lanes: usize, inner: &Range<usize>) -> Vec<Panel> {
         let vectors = self.n.div_ceil(lanes);
         let count = vectors.div_ceil(TILE_VECTORS);
-        let in_place =
-            self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
+        let in_place = self.b_view.column_stride == 1
+            && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
+        let mut packed = std::mem::take(&mut self.packed.right);
         let mut used = 0;
-        (0..count)
-            .map(|i| {
-                // As even as can be: a panel of one vector keeps the multipliers less busy than one of two.
-                let cut = |i: usize| vectors * i / count;
-                let (first, vectors) = (cut(i), cut(i + 1) - cut(i));
-                let columns = first * lanes..self.n.min((first + vectors) * lanes);
-                let width = vectors * lanes;
-                if in_place && columns.len() == width {
-                    return Panel { columns, vectors, packed: None };
-                }
-                let at = used;
-                used += inner.len() * width;
-                if packed.len() < used {
-                    packed.resize(used, 0.0);
-                }
-                self.pack_right(inner, &columns, width, &mut packed[at..used]);
-                Panel { columns, vectors, packed: Some(at) }
-            })
-            .collect()
+        let mut panels = Vec::with_capacity(count);
+        for i in 0..count {
+            // As even as can be: a panel of one vector keeps the multipliers less busy than one of two.
+            let (first, end) = (vectors * i / count, vectors * (i + 1) / count);
+            let (vectors, width) = (end - first, (end - first) * lanes);
+            let columns = first * lanes..self.n.min(end * lanes);
+            if in_place && columns.len() == width {
+                panels.push(Panel { columns, vectors, packed: None });
+                continue;
+            }
+            let at = used;
+            used += inner.len() * width;
+            if packed.len() < used {
+                packed.resize(used, 0.0);
+            }
+            self.pack_right(inner, &columns, width, &mut packed[at..used]);
+            panels.push(Panel { columns, vectors, packed: Some(at) });
+        }
+        self.packed.right = packed;
+        panels
     }
 
     /// Rows of `width` values, zeros after the last column.
@@ -200,16 +209,14 @@ impl Product<'_> {
         rows: Range<usize>,
         inner: &Range<usize>,
         panels: &[Panel],
-        right: &[f32],
-        left: &mut Vec<f32>,
     ) {
         let in_rows = self.a_view.column_stride == 1;
         if !in_rows {
-            self.pack_left::<ROWS>(&rows, inner, left);
+            self.pack_left::<ROWS>(&rows, inner);
         }
         for panel in panels {
             let (right, step) = match panel.packed {
-                Some(at) => (right[at..].as_ptr(), panel.vectors * S::F32_LANES),
+                Some(at) => (self.packed.right[at..].as_ptr(), panel.vectors * S::F32_LANES),
                 None => {
                     let at = self.b_view.place(inner.start, panel.columns.start);
                     (self.b[at..].as_ptr(), self.b_view.row_stride)
@@ -219,11 +226,14 @@ impl Product<'_> {
                 let rows = first..rows.end.min(first + ROWS);
                 if in_rows {
                     // A tile that is not full repeats its last row, and forgets the repetitions.
-                    let start = |row: usize| self.a_view.place((first + row).min(rows.end - 1), inner.start);
-                    let left = Rows(std::array::from_fn(|row| self.a[start(row)..].as_ptr()));
+                    let mut starts = [self.a.as_ptr(); ROWS];
+                    for (row, start) in starts.iter_mut().enumerate() {
+                        *start = self.a[self.a_view.place((first + row).min(rows.end - 1), inner.start)..].as_ptr();
+                    }
+                    let left = Rows(starts);
                     self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
                 } else {
-                    let left = Packed(left[tile * ROWS * inner.len()..].as_ptr());
+                    let left = Packed(self.packed.left[tile * ROWS * inner.len()..].as_ptr());
                     self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
                 }
             }
@@ -232,7 +242,8 @@ impl Product<'_> {
 
     /// Tile after tile, the rows' values of one inner index beside each other, zeros after the last row.
     #[inline(always)]
-    fn pack_left<const ROWS: usize>(&self, rows: &Range<usize>, inner: &Range<usize>, to: &mut Vec<f32>) {
+    fn pack_left<const ROWS: usize>(&mut self, rows: &Range<usize>, inner: &Range<usize>) {
+        let to = &mut self.packed.left;
         to.resize(rows.len().next_multiple_of(ROWS) * inner.len(), 0.0);
         for (to, first) in to.chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
             let used = ROWS.min(rows.end - first);
@@ -240,7 +251,9 @@ impl Product<'_> {
                 if self.a_view.row_stride == 1 {
                     to[..used].copy_from_slice(&self.a[self.a_view.place(first, i)..][..used]);
                 } else {
-                    (0..used).for_each(|row| to[row] = self.a[self.a_view.place(first + row, i)]);
+                    for (row, to) in to[..used].iter_mut().enumerate() {
+                        *to = self.a[self.a_view.place(first + row, i)];
+                    }
                 }
                 to[used..].fill(0.0);
             }

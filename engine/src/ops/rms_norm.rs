@@ -12,6 +12,13 @@ pub(crate) struct Normed {
     inverse_rms: Vec<f32>,
 }
 
+impl Normed {
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.y) + size_of_val(&*self.inverse_rms)
+    }
+}
+
 /// x: [n, d], gain: [d].
 pub(crate) fn forward(cpu: &Cpu, x: &[f32], gain: &[f32]) -> Normed {
     let width = gain.len();
