@@ -17,9 +17,8 @@ use std::{
 };
 
 use engine::{
-    Cpu, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageIndex, TokenBatch, UncutTrainer, WholeModel,
-    checkpoint,
-    model::ParameterKind,
+    Cpu, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageIndex, TokenBatch, UncutTrainer,
+    WholeModel, checkpoint, model::ParameterKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,11 +125,25 @@ impl Floor {
             // SAFETY: every buffer holds the largest of all matrices, and dst is neither operand.
             unsafe {
                 gemm::gemm(
-                    m, n, k,
-                    dst.as_mut_ptr(), 1, n as isize, i % 3 == 2,
-                    a.as_ptr(), a_strides.1 as isize, a_strides.0 as isize,
-                    b.as_ptr(), b_strides.1 as isize, b_strides.0 as isize,
-                    1.0, 1.0, false, false, false, self.parallelism,
+                    m,
+                    n,
+                    k,
+                    dst.as_mut_ptr(),
+                    1,
+                    n as isize,
+                    i % 3 == 2,
+                    a.as_ptr(),
+                    a_strides.1 as isize,
+                    a_strides.0 as isize,
+                    b.as_ptr(),
+                    b_strides.1 as isize,
+                    b_strides.0 as isize,
+                    1.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    self.parallelism,
                 );
             }
         }

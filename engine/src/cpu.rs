@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use rayon::ThreadPool;
 
+use crate::buffer::{Buffer, Shelf};
+
 /// A set of vector instructions that this machine has.
 #[derive(Clone, Copy, Debug)]
 pub struct Instructions(pulp::Arch);
@@ -46,17 +48,19 @@ impl Instructions {
     }
 }
 
-/// An instruction set and, where there are more threads than the caller's, the pool they belong to. Cheap to clone.
+/// An instruction set and, where there are more threads than the caller's, the pool they belong to. Cheap to clone; clones
+/// share the memory of intermediate results that they use again.
 #[derive(Clone, Debug)]
 pub struct Cpu {
     instructions: Instructions,
     pool: Option<Arc<ThreadPool>>,
+    shelf: Shelf,
 }
 
 impl Default for Cpu {
     /// The widest instructions, on the caller's thread only.
     fn default() -> Self {
-        Self { instructions: Instructions::best(), pool: None }
+        Self { instructions: Instructions::best(), pool: None, shelf: Shelf::default() }
     }
 }
 
@@ -81,10 +85,23 @@ impl Cpu {
         self.pool.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
-    /// Runs a closure compiled for the instructions. What it calls must be `#[inline(always)]` to be compiled along.
-    #[inline(always)]
-    pub(crate) fn vectorized<R>(&self, closure: impl FnOnce() -> R) -> R {
-        self.instructions.0.dispatch(closure)
+    pub(crate) fn arch(&self) -> pulp::Arch {
+        self.instructions.0
+    }
+
+    /// A buffer to be overwritten entirely.
+    pub(crate) fn buffer(&self, len: usize) -> Buffer {
+        self.shelf.take(len)
+    }
+
+    /// A buffer of zeros.
+    pub(crate) fn zeros(&self, len: usize) -> Buffer {
+        self.shelf.zeros(len)
+    }
+
+    /// A buffer with these values.
+    pub(crate) fn copy(&self, values: &[f32]) -> Buffer {
+        self.shelf.copy(values)
     }
 
     /// Runs what is written for vectors of any width.

@@ -21,6 +21,7 @@
 
 pub mod audit;
 pub mod boundary;
+mod buffer;
 pub mod checkpoint;
 pub mod codec;
 pub mod cpu;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     cpu::Cpu,
     model::{Gradients, StageIndex, Weights},
-    ops::lanes::square_sum,
+    ops::lanes::{add_scaled, square_sum},
     optimizer::{OptimizerConfig, OptimizerState},
 };
 
@@ -165,9 +165,7 @@ fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Vec<f32> 
             let sum = &contribution.gradients.values()[parameter.range.clone()];
             let mean = &mut mean[parameter.range.clone()];
             let share = cpu.share(sum.len());
-            cpu.each(mean.chunks_mut(share).zip(sum.chunks(share)), |(mean, sum)| {
-                cpu.vectorized(|| mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum * factor));
-            });
+            cpu.each(mean.chunks_mut(share).zip(sum.chunks(share)), |(mean, sum)| add_scaled(cpu, mean, sum, factor));
         }
     }
     mean

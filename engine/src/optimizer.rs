@@ -9,7 +9,10 @@ use thiserror::Error;
 use crate::{
     cpu::Cpu,
     model::{Layout, ParameterKind},
-    ops::lanes::square_sum,
+    ops::{
+        kernel::kernels,
+        lanes::{self, square_sum},
+    },
 };
 
 /// How the learning rate goes on after the warm-up.
@@ -231,9 +234,7 @@ impl OptimizerState {
         if norm > config.clip_norm {
             let scale = (config.clip_norm / norm) as f32;
             let share = cpu.share(gradient.len());
-            cpu.each(gradient.chunks_mut(share), |part| {
-                cpu.vectorized(|| part.iter_mut().for_each(|value| *value *= scale));
-            });
+            cpu.each(gradient.chunks_mut(share), |part| lanes::scale(cpu, part, scale));
         }
         self.step += 1;
         self.beta1_power *= config.beta1;
@@ -282,14 +283,19 @@ impl Step {
         let moments = first.chunks_mut(share).zip(second.chunks_mut(share));
         let shares = weights.chunks_mut(share).zip(moments).zip(gradient.chunks(share));
         cpu.each(shares, |((weights, (first, second)), gradient)| {
-            cpu.vectorized(|| {
-                for (((w, m), v), &g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
-                    *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-                    *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-                    *w = self.keep * *w - self.rate * *m / (v.sqrt() + self.epsilon);
-                }
-            });
+            adam_w(cpu, self, weights, first, second, gradient);
         });
+    }
+}
+
+kernels! {
+    fn adam_w(step: &Step, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+        let Step { beta1, beta2, rate, epsilon, keep } = *step;
+        for (((w, m), v), &g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
+            *m = beta1 * *m + (1.0 - beta1) * g;
+            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *w = keep * *w - rate * *m / (v.sqrt() + epsilon);
+        }
     }
 }
 

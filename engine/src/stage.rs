@@ -446,7 +446,7 @@ impl CustomOp2 for StageFunction {
         let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("weights lie on the CPU") };
         let theta = slice(storage, layout)?;
         let (dz, d_theta) = (values(gradient)?, sum.values_mut());
-        let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, dz, d_theta));
+        let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, &dz, d_theta));
         sum.count_tokens(self.tokens.tokens() as u64);
         // Of width 0 too: Candle must find a gradient at every node on its way.
         Ok((Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?), None))

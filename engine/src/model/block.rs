@@ -7,11 +7,14 @@ use super::{
     layout::{Layout, ParameterKind},
     plan::Pass,
 };
-use crate::ops::{
-    attention::{self, Attended},
-    linear, rms_norm,
-    rms_norm::Normed,
-    silu,
+use crate::{
+    buffer::Buffer,
+    ops::{
+        attention::{self, Attended},
+        linear, rms_norm,
+        rms_norm::Normed,
+        silu,
+    },
 };
 
 /// Where a layer's parameters lie in the stage's flat vector.
@@ -29,19 +32,19 @@ pub(super) struct Block {
 
 /// What a layer keeps for its way back.
 pub(super) struct SavedBlock {
-    x: Vec<f32>,
+    x: Buffer,
     attention_input: Normed,
     attended: Attended,
-    h: Vec<f32>,
+    h: Buffer,
     ffn_input: Normed,
-    gate_up: Vec<f32>,
-    gated: Vec<f32>,
+    gate_up: Buffer,
+    gated: Buffer,
 }
 
 impl SavedBlock {
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
-        let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(values.as_slice()));
+        let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(&**values));
         plain.iter().sum::<usize>() + self.attention_input.bytes() + self.attended.bytes() + self.ffn_input.bytes()
     }
 }
@@ -73,19 +76,19 @@ impl Block {
     }
 
     /// x: [n, d_model] → [n, d_model].
-    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Vec<f32>) -> (Vec<f32>, SavedBlock) {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Buffer) -> (Buffer, SavedBlock) {
         let of = |range: &Range<usize>| &theta[range.clone()];
         let cpu = pass.cpu;
         let attention_input = rms_norm::forward(cpu, &x, of(&self.attention_norm));
         let qkv = linear::forward(cpu, &attention_input.y, of(&self.qkv), self.width);
         let attended = attention::forward(cpu, &qkv, pass.shape, pass.rotary);
-        let mut h = x.clone();
+        let mut h = cpu.copy(&x);
         linear::forward_add(cpu, &attended.output, of(&self.out), self.attended, &mut h);
 
         let ffn_input = rms_norm::forward(cpu, &h, of(&self.ffn_norm));
         let gate_up = linear::forward(cpu, &ffn_input.y, of(&self.gate_up), self.width);
         let gated = silu::gated_forward(cpu, &gate_up, self.ffn);
-        let mut y = h.clone();
+        let mut y = cpu.copy(&h);
         linear::forward_add(cpu, &gated, of(&self.down), self.ffn, &mut y);
         (y, SavedBlock { x, attention_input, attended, h, ffn_input, gate_up, gated })
     }
@@ -96,9 +99,9 @@ impl Block {
         pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedBlock,
-        dy: Vec<f32>,
+        dy: Buffer,
         d_theta: &mut [f32],
-    ) -> Vec<f32> {
+    ) -> Buffer {
         let of = |range: &Range<usize>| &theta[range.clone()];
         let (cpu, context) = (pass.cpu, pass.shape.context);
         let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {

@@ -11,7 +11,10 @@ use super::{
     layout::{Layout, ParameterKind},
     plan::{BOTTLENECK_OUT_DEVIATION, Pass, fan_in_deviation},
 };
-use crate::ops::{embedding, lanes::add_assign, linear, rms_norm, rms_norm::Normed, silu};
+use crate::{
+    buffer::Buffer,
+    ops::{embedding, lanes::add_assign, linear, rms_norm, rms_norm::Normed, silu},
+};
 
 /// A two-layer perceptron.
 pub(super) struct Perceptron {
@@ -22,8 +25,8 @@ pub(super) struct Perceptron {
 }
 
 pub(super) struct SavedPerceptron {
-    hidden: Vec<f32>,
-    active: Vec<f32>,
+    hidden: Buffer,
+    active: Buffer,
 }
 
 impl SavedPerceptron {
@@ -62,7 +65,7 @@ impl Perceptron {
         x: &[f32],
         dy: &[f32],
         d_theta: &mut [f32],
-    ) -> Vec<f32> {
+    ) -> Buffer {
         let (up, down) = (self.up.clone(), self.down.clone());
         let mut d = linear::backward(
             pass.cpu,
@@ -86,7 +89,7 @@ pub(super) enum Sender {
 }
 
 pub(super) enum SavedSender {
-    AnchorRes { x: Vec<f32>, normed: Normed, encoder: SavedPerceptron },
+    AnchorRes { x: Buffer, normed: Normed, encoder: SavedPerceptron },
     Cut { rows: usize },
     None,
 }
@@ -117,7 +120,7 @@ impl Sender {
     }
 
     /// x: [n, d_model] → z: [n, boundary width].
-    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Vec<f32>) -> (Vec<f32>, SavedSender) {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Buffer) -> (Vec<f32>, SavedSender) {
         match self {
             Self::AnchorRes { norm, encoder, r, width } => {
                 let mut z: Vec<f32> = x.chunks_exact(*width).flat_map(|row| &row[..*r]).copied().collect();
@@ -126,7 +129,7 @@ impl Sender {
                 (z, SavedSender::AnchorRes { x, normed, encoder })
             }
             Self::Cut { width } => (Vec::new(), SavedSender::Cut { rows: x.len() / width }),
-            Self::None => (x, SavedSender::None),
+            Self::None => (x.to_vec(), SavedSender::None),
         }
     }
 
@@ -135,16 +138,16 @@ impl Sender {
         pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedSender,
-        dz: Vec<f32>,
+        dz: &[f32],
         d_theta: &mut [f32],
-    ) -> Vec<f32> {
+    ) -> Buffer {
         match (self, saved) {
             (
                 Self::AnchorRes { norm, encoder, r, width },
                 SavedSender::AnchorRes { x, normed, encoder: saved_encoder },
             ) => {
-                let d_normed = encoder.backward(pass, theta, saved_encoder, &normed.y, &dz, d_theta);
-                let mut dx = vec![0.0; x.len()];
+                let d_normed = encoder.backward(pass, theta, saved_encoder, &normed.y, dz, d_theta);
+                let mut dx = pass.cpu.zeros(x.len());
                 for (dx, dz) in dx.chunks_exact_mut(*width).zip(dz.chunks_exact(*r)) {
                     dx[..*r].copy_from_slice(dz);
                 }
@@ -152,8 +155,8 @@ impl Sender {
                 rms_norm::backward(pass.cpu, &d_normed, x, normed, gain, &mut dx, &mut d_theta[norm.clone()]);
                 dx
             }
-            (Self::Cut { width }, SavedSender::Cut { rows }) => vec![0.0; rows * width],
-            _ => dz,
+            (Self::Cut { width }, SavedSender::Cut { rows }) => pass.cpu.zeros(rows * width),
+            _ => pass.cpu.copy(dz),
         }
     }
 }
@@ -171,7 +174,7 @@ enum Way {
     None,
 }
 
-pub(super) struct SavedReceiver(Option<(Vec<f32>, SavedPerceptron)>);
+pub(super) struct SavedReceiver(Option<(Buffer, SavedPerceptron)>);
 
 impl SavedReceiver {
     /// Bytes it takes.
@@ -206,24 +209,24 @@ impl Receiver {
         theta: &[f32],
         z: &[f32],
         ids: impl Iterator<Item = u8>,
-    ) -> (Vec<f32>, SavedReceiver) {
+    ) -> (Buffer, SavedReceiver) {
         let mut x;
         let mut saved = SavedReceiver(None);
         match &self.way {
             Way::AnchorRes { decoder, r } => {
-                x = vec![0.0; z.len() / r * self.width];
+                x = pass.cpu.zeros(z.len() / r * self.width);
                 for (x, z) in x.chunks_exact_mut(self.width).zip(z.chunks_exact(*r)) {
                     x[..*r].copy_from_slice(z);
                 }
-                saved = SavedReceiver(Some((z.to_vec(), decoder.forward_add(pass, theta, z, &mut x))));
+                saved = SavedReceiver(Some((pass.cpu.copy(z), decoder.forward_add(pass, theta, z, &mut x))));
             }
             Way::Cut => {
                 let ids: Vec<u8> = ids.collect();
-                x = vec![0.0; ids.len() * self.width];
+                x = pass.cpu.zeros(ids.len() * self.width);
                 embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
                 return (x, saved);
             }
-            Way::None => x = z.to_vec(),
+            Way::None => x = pass.cpu.copy(z),
         }
         embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids, self.width, &mut x);
         (x, saved)
@@ -234,19 +237,19 @@ impl Receiver {
         pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedReceiver,
-        dx: Vec<f32>,
+        dx: &[f32],
         ids: impl Iterator<Item = u8>,
         d_theta: &mut [f32],
     ) -> Vec<f32> {
-        embedding::backward(pass.cpu, &dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
+        embedding::backward(pass.cpu, dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
         match (&self.way, &saved.0) {
             (Way::AnchorRes { decoder, r }, Some((z, saved))) => {
-                let through_decoder = decoder.backward(pass, theta, saved, z, &dx, d_theta);
+                let through_decoder = decoder.backward(pass, theta, saved, z, dx, d_theta);
                 let mut dz: Vec<f32> = dx.chunks_exact(self.width).flat_map(|row| &row[..*r]).copied().collect();
                 add_assign(pass.cpu, &mut dz, &through_decoder);
                 dz
             }
-            (Way::None, _) => dx,
+            (Way::None, _) => dx.to_vec(),
             _ => Vec::new(),
         }
     }

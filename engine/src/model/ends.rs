@@ -7,7 +7,10 @@ use super::{
     layout::{Layout, ParameterKind},
     plan::{EMBEDDING_DEVIATION, HEAD_DEVIATION, Pass},
 };
-use crate::ops::{cross_entropy, embedding, linear, rms_norm, rms_norm::Normed};
+use crate::{
+    buffer::Buffer,
+    ops::{cross_entropy, embedding, linear, rms_norm, rms_norm::Normed},
+};
 
 /// Token embedding of the first stage.
 pub(super) struct Embedding {
@@ -26,8 +29,8 @@ impl Embedding {
         Self { table, width: config.d_model }
     }
 
-    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], ids: impl Iterator<Item = u8>) -> Vec<f32> {
-        let mut x = vec![0.0; pass.tokens() * self.width];
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], ids: impl Iterator<Item = u8>) -> Buffer {
+        let mut x = pass.cpu.zeros(pass.tokens() * self.width);
         embedding::forward_add(pass.cpu, &theta[self.table.clone()], ids, self.width, &mut x);
         x
     }
@@ -46,10 +49,10 @@ pub(super) struct Head {
 }
 
 pub(super) struct SavedHead {
-    x: Vec<f32>,
+    x: Buffer,
     normed: Normed,
     /// Of the loss sum.
-    d_logits: Vec<f32>,
+    d_logits: Buffer,
 }
 
 impl SavedHead {
@@ -68,7 +71,7 @@ impl Head {
     }
 
     /// x: [n, d_model] → [n, vocab].
-    pub(super) fn logits(&self, pass: &Pass<'_>, theta: &[f32], x: &[f32]) -> Vec<f32> {
+    pub(super) fn logits(&self, pass: &Pass<'_>, theta: &[f32], x: &[f32]) -> Buffer {
         let normed = rms_norm::forward(pass.cpu, x, &theta[self.norm.clone()]);
         linear::forward(pass.cpu, &normed.y, &theta[self.matrix.clone()], self.width)
     }
@@ -78,7 +81,7 @@ impl Head {
         &self,
         pass: &Pass<'_>,
         theta: &[f32],
-        x: Vec<f32>,
+        x: Buffer,
         targets: impl Iterator<Item = u8>,
     ) -> (f64, SavedHead) {
         let normed = rms_norm::forward(pass.cpu, &x, &theta[self.norm.clone()]);
@@ -87,7 +90,7 @@ impl Head {
         (loss, SavedHead { x, normed, d_logits })
     }
 
-    pub(super) fn backward(&self, pass: &Pass<'_>, theta: &[f32], saved: &SavedHead, d_theta: &mut [f32]) -> Vec<f32> {
+    pub(super) fn backward(&self, pass: &Pass<'_>, theta: &[f32], saved: &SavedHead, d_theta: &mut [f32]) -> Buffer {
         let (norm, matrix) = (self.norm.clone(), self.matrix.clone());
         let weights = &theta[matrix.clone()];
         let d_normed = linear::backward(
@@ -99,7 +102,7 @@ impl Head {
             self.width,
             &mut d_theta[matrix],
         );
-        let mut dx = vec![0.0; saved.x.len()];
+        let mut dx = pass.cpu.zeros(saved.x.len());
         let gain = &theta[norm.clone()];
         rms_norm::backward(pass.cpu, &d_normed, &saved.x, &saved.normed, gain, &mut dx, &mut d_theta[norm]);
         dx

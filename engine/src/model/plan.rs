@@ -8,6 +8,7 @@ use super::{
     layout::Layout,
 };
 use crate::{
+    buffer::Buffer,
     cpu::Cpu,
     ops::attention::{Rotary, Shape},
     tokens::TokenBatch,
@@ -148,13 +149,7 @@ impl StagePlan {
         Pass { cpu, shape, rotary: &self.rotary }
     }
 
-    fn enter(
-        &self,
-        pass: &Pass<'_>,
-        theta: &[f32],
-        tokens: &TokenBatch,
-        z: &[f32],
-    ) -> (Vec<f32>, Option<SavedReceiver>) {
+    fn enter(&self, pass: &Pass<'_>, theta: &[f32], tokens: &TokenBatch, z: &[f32]) -> (Buffer, Option<SavedReceiver>) {
         match &self.parts.entry {
             Entry::Tokens(embedding) => (embedding.forward(pass, theta, tokens.inputs()), None),
             Entry::Boundary(receiver) => {
@@ -203,7 +198,7 @@ impl StagePlan {
         theta: &[f32],
         tokens: &TokenBatch,
         saved: Saved,
-        dz: Vec<f32>,
+        dz: &[f32],
         d_theta: &mut [f32],
     ) -> Vec<f32> {
         let pass = &self.pass(cpu, tokens);
@@ -217,7 +212,7 @@ impl StagePlan {
         }
         match (&self.parts.entry, &saved.entry) {
             (Entry::Boundary(receiver), Some(saved)) => {
-                receiver.backward(pass, theta, saved, d, tokens.inputs(), d_theta)
+                receiver.backward(pass, theta, saved, &d, tokens.inputs(), d_theta)
             }
             (Entry::Tokens(embedding), _) => {
                 embedding.backward(pass, &d, tokens.inputs(), d_theta);
@@ -235,6 +230,6 @@ impl StagePlan {
         for block in &self.parts.blocks {
             x = block.forward(pass, theta, x).0;
         }
-        Some(head.logits(pass, theta, &x))
+        Some(head.logits(pass, theta, &x).to_vec())
     }
 }

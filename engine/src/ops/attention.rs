@@ -4,10 +4,11 @@
 //! Sequences do not see each other, so threads divide them.
 
 use super::{
+    kernel::kernels,
     lanes::{dot, exp, max, sum},
     matrix::{INNER_PIECE, Into, View, multiply},
 };
-use crate::cpu::Cpu;
+use crate::{buffer::Buffer, cpu::Cpu};
 
 /// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds the multipliers
 /// better. Part of the bits of the gradients of keys and values.
@@ -99,9 +100,9 @@ impl Shape {
 /// What the way back needs.
 pub(crate) struct Attended {
     /// The result, [n, heads · head_width].
-    pub(crate) output: Vec<f32>,
+    pub(crate) output: Buffer,
     /// Per sequence, head after head: queries (turned and scaled), keys (turned), values; [context, head_width] each.
-    rotated: Vec<f32>,
+    rotated: Buffer,
     /// Per sequence, head and query: its highest score, and 1 / Σ exp(score − highest). With both, the way back finds
     /// the same probabilities to the last bit.
     softmaxes: Vec<Softmax>,
@@ -123,8 +124,8 @@ struct Softmax {
 /// qkv: [n, (heads + 2 · kv_heads) · head_width], queries, keys and values of all heads side by side.
 pub(crate) fn forward(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary) -> Attended {
     let Shape { batch, context, heads, .. } = shape;
-    let mut rotated = vec![0.0; batch * shape.sequence()];
-    let mut output = vec![0.0; batch * context * shape.width()];
+    let mut rotated = cpu.buffer(batch * shape.sequence());
+    let mut output = cpu.buffer(batch * context * shape.width());
     let mut softmaxes = vec![Softmax::default(); batch * heads * context];
     let sequences = qkv
         .chunks_exact(shape.sequence())
@@ -168,11 +169,11 @@ fn attend(cpu: &Cpu, shape: Shape, rotated: &[f32], output: &mut [f32], softmaxe
     }
 }
 
-/// Sorts a sequence's qkv by head and turns queries and keys; queries also take the scale of the scores.
-fn turn(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f32]) {
-    let Shape { heads, kv_heads, head_width, .. } = shape;
-    let scale = 1.0 / (head_width as f32).sqrt();
-    cpu.vectorized(|| {
+kernels! {
+    /// Sorts a sequence's qkv by head and turns queries and keys; queries also take the scale of the scores.
+    fn turn(qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f32]) {
+        let Shape { heads, kv_heads, head_width, .. } = shape;
+        let scale = 1.0 / (head_width as f32).sqrt();
         for (position, row) in qkv.chunks_exact(shape.qkv_width()).enumerate() {
             let (cosines, sines) = rotary.at(position);
             for (head, from) in row.chunks_exact(head_width).enumerate() {
@@ -186,19 +187,19 @@ fn turn(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f3
                 }
             }
         }
-    });
+    }
 }
 
-/// [rows, columns] → [columns, rows].
-fn transpose(cpu: &Cpu, from: &[f32], columns: usize, to: &mut [f32]) {
-    let rows = from.len() / columns;
-    cpu.vectorized(|| {
+kernels! {
+    /// [rows, columns] → [columns, rows].
+    fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
+        let rows = from.len() / columns;
         for (column, to) in to.chunks_exact_mut(rows).enumerate() {
             for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
                 *to = *from;
             }
         }
-    });
+    }
 }
 
 /// scores = Q·Kᵀ for a block of queries from `first` and the keys they may see at most; [rows, first + rows].
@@ -217,9 +218,9 @@ fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, fir
     );
 }
 
-/// Row by row over the keys up to the query's own position; zero beyond.
-fn softmax(cpu: &Cpu, scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
-    cpu.vectorized(|| {
+kernels! {
+    /// Row by row over the keys up to the query's own position; zero beyond.
+    fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
         for (i, (row, softmax)) in scores.chunks_exact_mut(visible).zip(softmaxes).enumerate() {
             let (row, future) = row.split_at_mut(first + i + 1);
             future.fill(0.0);
@@ -233,13 +234,13 @@ fn softmax(cpu: &Cpu, scores: &mut [f32], visible: usize, first: usize, softmaxe
             }
             *softmax = Softmax { highest, scale };
         }
-    });
+    }
 }
 
 /// The gradient of qkv from that of the output.
-pub(crate) fn backward(cpu: &Cpu, d_output: &[f32], attended: &Attended, shape: Shape, rotary: &Rotary) -> Vec<f32> {
+pub(crate) fn backward(cpu: &Cpu, d_output: &[f32], attended: &Attended, shape: Shape, rotary: &Rotary) -> Buffer {
     let Shape { batch, context, heads, .. } = shape;
-    let mut d_qkv = vec![0.0; batch * shape.sequence()];
+    let mut d_qkv = cpu.buffer(batch * shape.sequence());
     let sequences = d_qkv
         .chunks_exact_mut(shape.sequence())
         .zip(attended.rotated.chunks_exact(shape.sequence()))
@@ -247,7 +248,7 @@ pub(crate) fn backward(cpu: &Cpu, d_output: &[f32], attended: &Attended, shape: 
         .zip(d_output.chunks_exact(context * shape.width()))
         .zip(attended.softmaxes.chunks_exact(heads * context));
     cpu.each(sequences, |((((d_qkv, rotated), output), d_output), softmaxes)| {
-        let mut d_rotated = vec![0.0; shape.sequence()];
+        let mut d_rotated = cpu.zeros(shape.sequence());
         attend_back(cpu, shape, rotated, (output, d_output), softmaxes, &mut d_rotated);
         turn_back(cpu, &d_rotated, shape, rotary, d_qkv);
     });
@@ -295,21 +296,19 @@ fn attend_back(
                 (&values_across, across),
             );
             let softmaxes = &softmaxes[head * context + first..][..rows];
-            cpu.vectorized(|| {
-                for (i, softmax) in softmaxes.iter().enumerate() {
-                    let at = block.start + i * width;
-                    let along = dot(&d_output[at..][..head_width], &output[at..][..head_width]);
-                    let seen = first + i + 1;
-                    let (p, p_future) = probabilities[i * visible..][..visible].split_at_mut(seen);
-                    let (ds, ds_future) = d_scores[i * visible..][..visible].split_at_mut(seen);
-                    p_future.fill(0.0);
-                    ds_future.fill(0.0);
-                    for (p, ds) in p.iter_mut().zip(ds) {
-                        *p = exp(*p - softmax.highest) * softmax.scale;
-                        *ds = *p * (*ds - along);
-                    }
-                }
-            });
+            for i in 0..rows {
+                let at = block.start + i * width;
+                let row = i * visible..(i + 1) * visible;
+                let (d_output, output) = (&d_output[at..][..head_width], &output[at..][..head_width]);
+                softmax_back(
+                    cpu,
+                    first + i + 1,
+                    softmaxes[i],
+                    (d_output, output),
+                    &mut probabilities[row.clone()],
+                    &mut d_scores[row],
+                );
+            }
             let of_block = View::rows(head_width).at(first * head_width);
             multiply(
                 cpu,
@@ -339,11 +338,32 @@ fn attend_back(
     }
 }
 
-/// The reverse of [`turn`].
-fn turn_back(cpu: &Cpu, d_rotated: &[f32], shape: Shape, rotary: &Rotary, d_qkv: &mut [f32]) {
-    let Shape { heads, kv_heads, head_width, .. } = shape;
-    let scale = 1.0 / (head_width as f32).sqrt();
-    cpu.vectorized(|| {
+kernels! {
+    /// A query's scores to probabilities, and the gradient of these to that of the scores; zero beyond what it has `seen`.
+    fn softmax_back(
+        seen: usize,
+        softmax: Softmax,
+        outputs: (&[f32], &[f32]),
+        probabilities: &mut [f32],
+        d_scores: &mut [f32],
+    ) {
+        let along = dot(outputs.0, outputs.1);
+        let (p, p_future) = probabilities.split_at_mut(seen);
+        let (ds, ds_future) = d_scores.split_at_mut(seen);
+        p_future.fill(0.0);
+        ds_future.fill(0.0);
+        for (p, ds) in p.iter_mut().zip(ds) {
+            *p = exp(*p - softmax.highest) * softmax.scale;
+            *ds = *p * (*ds - along);
+        }
+    }
+}
+
+kernels! {
+    /// The reverse of [`turn`].
+    fn turn_back(d_rotated: &[f32], shape: Shape, rotary: &Rotary, d_qkv: &mut [f32]) {
+        let Shape { heads, kv_heads, head_width, .. } = shape;
+        let scale = 1.0 / (head_width as f32).sqrt();
         for (position, row) in d_qkv.chunks_exact_mut(shape.qkv_width()).enumerate() {
             let (cosines, sines) = rotary.at(position);
             for (head, to) in row.chunks_exact_mut(head_width).enumerate() {
@@ -357,7 +377,7 @@ fn turn_back(cpu: &Cpu, d_rotated: &[f32], shape: Shape, rotary: &Rotary, d_qkv:
                 }
             }
         }
-    });
+    }
 }
 
 #[cfg(test)]
@@ -425,9 +445,9 @@ mod tests {
         let shape = Shape { batch: 1, context: 70, heads: 1, kv_heads: 1, head_width: 4 };
         let (cpu, rotary) = (Cpu::default(), Rotary::new(70, 4, 10_000));
         let mut qkv = pseudo_random(3, 70 * 12);
-        let before = forward(&cpu, &qkv, shape, &rotary).output;
+        let before = forward(&cpu, &qkv, shape, &rotary).output.to_vec();
         qkv[69 * 12..].fill(9.0);
-        let after = forward(&cpu, &qkv, shape, &rotary).output;
+        let after = forward(&cpu, &qkv, shape, &rotary).output.to_vec();
         assert_eq!(before[..69 * 4], after[..69 * 4]);
         assert_ne!(before[69 * 4..], after[69 * 4..]);
     }

@@ -1,6 +1,9 @@
 //! Softmax cross-entropy against the next byte.
 
-use super::lanes::{exp, max, sum};
+use super::{
+    kernel::kernels,
+    lanes::{exp, max, sum},
+};
 use crate::cpu::Cpu;
 
 /// Turns logits [n, vocab] into the gradient of the loss *sum* in place (probabilities, one less at the target) and
@@ -13,23 +16,29 @@ pub(crate) fn forward(cpu: &Cpu, logits: &mut [f32], targets: impl Iterator<Item
     cpu.each(shares, |((logits, targets), losses)| {
         for ((row, &target), loss) in logits.chunks_exact_mut(vocab).zip(targets).zip(losses) {
             let target = usize::from(target);
-            let (target_logit, highest, total) = cpu.vectorized(|| {
-                let (target_logit, highest) = (row[target], max(row));
-                for value in row.iter_mut() {
-                    *value = exp(*value - highest);
-                }
-                let total = sum(row);
-                let scale = 1.0 / total;
-                for value in row.iter_mut() {
-                    *value *= scale;
-                }
-                (target_logit, highest, total)
-            });
+            let target_logit = f64::from(row[target]);
+            let (highest, total) = softmax(cpu, row);
             row[target] -= 1.0;
-            *loss = libm::log(f64::from(total)) - (f64::from(target_logit) - f64::from(highest));
+            *loss = libm::log(f64::from(total)) - (target_logit - f64::from(highest));
         }
     });
     losses.iter().sum()
+}
+
+kernels! {
+    /// Turns logits into probabilities; returns the highest, and Σ exp(logit − highest).
+    fn softmax(row: &mut [f32]) -> (f32, f32) {
+        let highest = max(row);
+        for value in row.iter_mut() {
+            *value = exp(*value - highest);
+        }
+        let total = sum(row);
+        let scale = 1.0 / total;
+        for value in row.iter_mut() {
+            *value *= scale;
+        }
+        (highest, total)
+    }
 }
 
 #[cfg(test)]

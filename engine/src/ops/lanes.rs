@@ -1,5 +1,6 @@
 //! Elementwise arithmetic for all operations: sums in fixed lanes, exp.
 
+use super::kernel::kernels;
 use crate::cpu::Cpu;
 
 /// Partial sums kept side by side; fixed, so that a sum does not depend on the register width.
@@ -114,13 +115,46 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// y += x.
-pub(crate) fn add_assign(cpu: &Cpu, y: &mut [f32], x: &[f32]) {
-    cpu.vectorized(|| {
+kernels! {
+    /// y += x.
+    pub(crate) fn add_assign(y: &mut [f32], x: &[f32]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y += x;
         }
-    });
+    }
+
+    /// y += factor·x, product and sum rounded apart.
+    pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += x * factor;
+        }
+    }
+
+    /// y *= factor.
+    pub(crate) fn scale(y: &mut [f32], factor: f32) {
+        for y in y {
+            *y *= factor;
+        }
+    }
+
+    fn square_sum_of_block(values: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let chunks = values.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] += f64::from(chunk[i]) * f64::from(chunk[i]);
+            }
+        }
+        for i in 0..rest.len() {
+            lanes[i] += f64::from(rest[i]) * f64::from(rest[i]);
+        }
+        let mut sum = 0.0;
+        for lane in lanes {
+            sum += lane;
+        }
+        sum
+    }
 }
 
 /// Values whose squares are summed in one go; part of the sum's bits.
@@ -132,20 +166,7 @@ pub(crate) fn square_sum(cpu: &Cpu, values: &[f32]) -> f64 {
     let share = cpu.share(blocks.len());
     cpu.each(blocks.chunks_mut(share).zip(values.chunks(share * SQUARE_BLOCK)), |(sums, values)| {
         for (sum, values) in sums.iter_mut().zip(values.chunks(SQUARE_BLOCK)) {
-            *sum = cpu.vectorized(|| {
-                let mut lanes = [0.0f64; LANES];
-                let chunks = values.chunks_exact(LANES);
-                let rest = chunks.remainder();
-                for chunk in chunks {
-                    for i in 0..LANES {
-                        lanes[i] += f64::from(chunk[i]) * f64::from(chunk[i]);
-                    }
-                }
-                for (lane, &value) in lanes.iter_mut().zip(rest) {
-                    *lane += f64::from(value) * f64::from(value);
-                }
-                lanes.iter().sum()
-            });
+            *sum = square_sum_of_block(cpu, values);
         }
     });
     blocks.iter().sum()
@@ -169,18 +190,27 @@ mod tests {
         assert!(exp(f32::NAN).is_nan());
     }
 
+    kernels! {
+        fn all_of(a: &[f32], b: &[f32]) -> Vec<u32> {
+            let sums = [dot(a, b), dot3(a, b, a), sum(a), max(a)];
+            let mut bits: Vec<u32> = sums.iter().map(|value| value.to_bits()).collect();
+            for &value in a {
+                bits.push(exp(value).to_bits());
+                bits.push(sigmoid(value).to_bits());
+            }
+            bits
+        }
+    }
+
     #[test]
     fn sums_do_not_depend_on_the_instruction_set() {
         let a: Vec<f32> = (0..1003).map(|i| ((i * 7919) % 1000) as f32 * 0.001 - 0.5).collect();
         let b: Vec<f32> = a.iter().rev().copied().collect();
-        let exps = |xs: &[f32]| xs.iter().map(|&x| exp(x).to_bits()).collect::<Vec<_>>();
+        let baseline = Cpu::default().with_instructions(Instructions::available()[0]);
         for instructions in Instructions::available() {
             let cpu = Cpu::default().with_instructions(instructions);
-            assert_eq!(cpu.vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
-            assert_eq!(cpu.vectorized(|| dot3(&a, &b, &a)).to_bits(), dot3(&a, &b, &a).to_bits());
-            assert_eq!(cpu.vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
-            assert_eq!(cpu.vectorized(|| exps(&a)), exps(&a));
-            assert_eq!(square_sum(&cpu, &a).to_bits(), square_sum(&Cpu::default(), &a).to_bits());
+            assert_eq!(all_of(&cpu, &a, &b), all_of(&baseline, &a, &b), "{}", instructions.name());
+            assert_eq!(square_sum(&cpu, &a).to_bits(), square_sum(&baseline, &a).to_bits());
         }
         assert_eq!(max(&a), a.iter().copied().fold(f32::MIN, f32::max));
     }

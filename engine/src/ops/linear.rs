@@ -1,11 +1,11 @@
 //! y = x·Wᵀ, without bias. W is `[out, in]`, as checkpoints have it.
 
 use super::matrix::{INNER_PIECE, Into, View, multiply};
-use crate::cpu::Cpu;
+use crate::{buffer::Buffer, cpu::Cpu};
 
 /// y = x·Wᵀ. x: [n, in], w: [out, in] → [n, out].
-pub(crate) fn forward(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len() / inputs * (w.len() / inputs)];
+pub(crate) fn forward(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize) -> Buffer {
+    let mut y = cpu.buffer(x.len() / inputs * (w.len() / inputs));
     rows(cpu, Into::Replaced, x, (w, View::rows(inputs).transposed()), inputs, &mut y);
     y
 }
@@ -34,7 +34,7 @@ pub(crate) fn backward(
     w: &[f32],
     inputs: usize,
     dw: &mut [f32],
-) -> Vec<f32> {
+) -> Buffer {
     let (n, outputs) = (x.len() / inputs, w.len() / inputs);
     let share = cpu.share(outputs);
     cpu.each(dw.chunks_mut(share * inputs).enumerate(), |(i, dw)| {
@@ -44,7 +44,7 @@ pub(crate) fn backward(
             multiply(cpu, shape, INNER_PIECE, (dw, View::rows(inputs), Into::Added), dy, (x, View::rows(inputs)));
         }
     });
-    let mut dx = vec![0.0; n * inputs];
+    let mut dx = cpu.buffer(n * inputs);
     rows(cpu, Into::Replaced, dy, (w, View::rows(inputs)), outputs, &mut dx);
     dx
 }

@@ -16,6 +16,8 @@ use crate::cpu::Cpu;
 pub(crate) const INNER_PIECE: usize = 512;
 /// Most vectors side by side in a tile.
 const TILE_VECTORS: usize = 3;
+/// Most values in a vector.
+const MAX_LANES: usize = 16;
 /// Rows of the left operand that are gone through for one panel of the right one.
 const ROW_BLOCK: usize = 96;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
@@ -152,8 +154,8 @@ impl Product<'_> {
     fn panels(&mut self, lanes: usize, inner: &Range<usize>) -> Vec<Panel> {
         let vectors = self.n.div_ceil(lanes);
         let count = vectors.div_ceil(TILE_VECTORS);
-        let in_place = self.b_view.column_stride == 1
-            && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
+        let in_place =
+            self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
         let mut packed = std::mem::take(&mut self.packed.right);
         let mut used = 0;
         let mut panels = Vec::with_capacity(count);
@@ -182,15 +184,23 @@ impl Product<'_> {
     #[inline(always)]
     fn pack_right(&self, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
         let used = columns.len();
-        if self.b_view.column_stride == 1 {
-            for (to, i) in to.chunks_exact_mut(width).zip(inner.clone()) {
-                to[..used].copy_from_slice(&self.b[self.b_view.place(i, columns.start)..][..used]);
-                to[used..].fill(0.0);
-            }
-            return;
-        }
         if used < width {
             to.fill(0.0);
+        }
+        if self.b_view.column_stride == 1 {
+            for (to, i) in to.chunks_exact_mut(width).zip(inner.clone()) {
+                let from = &self.b[self.b_view.place(i, columns.start)..][..used];
+                // Eight at a time: a copy of unknown length would be a call for every few values.
+                let (from, from_rest) = from.as_chunks::<8>();
+                let (to, to_rest) = to[..used].as_chunks_mut::<8>();
+                for (to, from) in to.iter_mut().zip(from) {
+                    *to = *from;
+                }
+                for (to, from) in to_rest.iter_mut().zip(from_rest) {
+                    *to = *from;
+                }
+            }
+            return;
         }
         for (column, at) in columns.clone().enumerate() {
             let mut place = self.b_view.place(inner.start, at);
@@ -247,15 +257,17 @@ impl Product<'_> {
         to.resize(rows.len().next_multiple_of(ROWS) * inner.len(), 0.0);
         for (to, first) in to.chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
             let used = ROWS.min(rows.end - first);
-            for (to, i) in to.chunks_exact_mut(ROWS).zip(inner.clone()) {
-                if self.a_view.row_stride == 1 {
-                    to[..used].copy_from_slice(&self.a[self.a_view.place(first, i)..][..used]);
-                } else {
-                    for (row, to) in to[..used].iter_mut().enumerate() {
-                        *to = self.a[self.a_view.place(first + row, i)];
+            let (places, _) = to.as_chunks_mut::<ROWS>();
+            for (to, i) in places.iter_mut().zip(inner.clone()) {
+                let from = &self.a[self.a_view.place(first, i)..];
+                match from.first_chunk::<ROWS>() {
+                    Some(from) if used == ROWS && self.a_view.row_stride == 1 => *to = *from,
+                    _ => {
+                        for (row, to) in to.iter_mut().enumerate() {
+                            *to = if row < used { from[row * self.a_view.row_stride] } else { 0.0 };
+                        }
                     }
                 }
-                to[used..].fill(0.0);
             }
         }
     }
@@ -293,15 +305,18 @@ impl Product<'_> {
         sums: [[S::f32s; VECTORS]; ROWS],
     ) {
         for (row, sums) in rows.zip(sums) {
-            let mut dst = &mut self.dst[self.dst_view.place(row, panel.columns.start)..][..panel.columns.len()];
-            for sum in sums {
-                let (part, rest) = dst.split_at_mut(S::F32_LANES.min(dst.len()));
-                let value = match self.into {
-                    Into::Replaced => sum,
-                    Into::Added => simd.add_f32s(simd.partial_load_f32s(part), sum),
-                };
-                simd.partial_store_f32s(part, value);
-                dst = rest;
+            let dst = &mut self.dst[self.dst_view.place(row, panel.columns.start)..][..panel.columns.len()];
+            let (full, rest) = S::as_mut_simd_f32s(dst);
+            let (in_full, in_rest) = sums.split_at(full.len());
+            for (dst, &sum) in full.iter_mut().zip(in_full) {
+                *dst = if self.into == Into::Added { simd.add_f32s(*dst, sum) } else { sum };
+            }
+            if let Some(&sum) = in_rest.first() {
+                let mut values = [0.0; MAX_LANES];
+                simd.partial_store_f32s(&mut values[..S::F32_LANES], sum);
+                for (dst, sum) in rest.iter_mut().zip(values) {
+                    *dst = if self.into == Into::Added { *dst + sum } else { sum };
+                }
             }
         }
     }

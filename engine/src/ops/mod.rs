@@ -8,6 +8,7 @@
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
+pub(crate) mod kernel;
 pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod matrix;

@@ -1,15 +1,18 @@
 //! y = x / rms(x) · gain, per row.
 
-use super::lanes::{dot, dot3};
-use crate::cpu::Cpu;
+use super::{
+    kernel::kernels,
+    lanes::{dot, dot3},
+};
+use crate::{buffer::Buffer, cpu::Cpu};
 
 /// Keeps the root away from zero.
 const EPSILON: f32 = 1e-5;
 
 /// A normalised matrix, and 1/rms of each row for the way back.
 pub(crate) struct Normed {
-    pub(crate) y: Vec<f32>,
-    inverse_rms: Vec<f32>,
+    pub(crate) y: Buffer,
+    inverse_rms: Buffer,
 }
 
 impl Normed {
@@ -22,21 +25,11 @@ impl Normed {
 /// x: [n, d], gain: [d].
 pub(crate) fn forward(cpu: &Cpu, x: &[f32], gain: &[f32]) -> Normed {
     let width = gain.len();
-    let mut y = vec![0.0; x.len()];
-    let mut inverse_rms = vec![0.0; x.len() / width];
+    let mut y = cpu.buffer(x.len());
+    let mut inverse_rms = cpu.buffer(x.len() / width);
     let share = cpu.share(inverse_rms.len());
     let shares = x.chunks(share * width).zip(y.chunks_mut(share * width)).zip(inverse_rms.chunks_mut(share));
-    cpu.each(shares, |((x, y), inverse_rms)| {
-        cpu.vectorized(|| {
-            let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(inverse_rms);
-            for ((x, y), inverse_rms) in rows {
-                *inverse_rms = 1.0 / (dot(x, x) / width as f32 + EPSILON).sqrt();
-                for i in 0..width {
-                    y[i] = x[i] * *inverse_rms * gain[i];
-                }
-            }
-        });
-    });
+    cpu.each(shares, |((x, y), inverse_rms)| forward_rows(cpu, x, gain, y, inverse_rms));
     Normed { y, inverse_rms }
 }
 
@@ -54,29 +47,47 @@ pub(crate) fn backward(
     let share = cpu.share(normed.inverse_rms.len());
     let shares = dy.chunks(share * width).zip(x.chunks(share * width)).zip(dx.chunks_mut(share * width));
     cpu.each(shares.zip(normed.inverse_rms.chunks(share)), |(((dy, x), dx), inverse_rms)| {
-        cpu.vectorized(|| {
-            let rows = dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
-            for (((dy, x), dx), &inverse_rms) in rows.zip(inverse_rms) {
-                let along = dot3(dy, gain, x) * inverse_rms * inverse_rms / width as f32;
-                for i in 0..width {
-                    dx[i] += (dy[i] * gain[i] - x[i] * along) * inverse_rms;
-                }
-            }
-        });
+        backward_rows(cpu, dy, x, inverse_rms, gain, dx);
     });
     // Threads take columns here: what is summed over the tokens keeps their order.
     let share = cpu.share(width);
     cpu.each(dgain.chunks_mut(share).enumerate(), |(i, dgain)| {
-        let columns = i * share..i * share + dgain.len();
-        cpu.vectorized(|| {
-            let rows = dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(&normed.inverse_rms);
-            for ((dy, x), &inverse_rms) in rows {
-                for ((dgain, dy), x) in dgain.iter_mut().zip(&dy[columns.clone()]).zip(&x[columns.clone()]) {
-                    *dgain += dy * x * inverse_rms;
-                }
-            }
-        });
+        backward_columns(cpu, dy, x, &normed.inverse_rms, (width, i * share), dgain);
     });
+}
+
+kernels! {
+    fn forward_rows(x: &[f32], gain: &[f32], y: &mut [f32], inverse_rms: &mut [f32]) {
+        let width = gain.len();
+        for ((x, y), inverse_rms) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(inverse_rms) {
+            *inverse_rms = 1.0 / (dot(x, x) / width as f32 + EPSILON).sqrt();
+            for i in 0..width {
+                y[i] = x[i] * *inverse_rms * gain[i];
+            }
+        }
+    }
+
+    fn backward_rows(dy: &[f32], x: &[f32], inverse_rms: &[f32], gain: &[f32], dx: &mut [f32]) {
+        let width = gain.len();
+        let rows = dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+        for (((dy, x), dx), &inverse_rms) in rows.zip(inverse_rms) {
+            let along = dot3(dy, gain, x) * inverse_rms * inverse_rms / width as f32;
+            for i in 0..width {
+                dx[i] += (dy[i] * gain[i] - x[i] * along) * inverse_rms;
+            }
+        }
+    }
+
+    /// `at`: how wide a row is, and the first of the columns that `dgain` stands for.
+    fn backward_columns(dy: &[f32], x: &[f32], inverse_rms: &[f32], at: (usize, usize), dgain: &mut [f32]) {
+        let (width, first) = at;
+        for ((dy, x), &inverse_rms) in dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse_rms) {
+            let (dy, x) = (&dy[first..][..dgain.len()], &x[first..][..dgain.len()]);
+            for i in 0..dgain.len() {
+                dgain[i] += dy[i] * x[i] * inverse_rms;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
