@@ -5,9 +5,10 @@
 use thiserror::Error;
 
 use crate::{
+    buffer::Buffer,
     cpu::Cpu,
     model::{Gradients, StageIndex, Weights},
-    ops::lanes::{add_scaled, square_sum},
+    ops::lanes::{add_scaled, all_finite, square_sum},
     optimizer::{OptimizerConfig, OptimizerState},
 };
 
@@ -91,32 +92,37 @@ pub fn merge_on(
     state: &OptimizerState,
     contributions: &[Contribution],
 ) -> Result<(Weights, OptimizerState), MergeError> {
-    cpu.enter(|| merge_entered(cpu, config, weights, state, contributions))
+    let mut state = state.clone();
+    let weights = merge_advancing(cpu, config, weights, &mut state, contributions)?;
+    Ok((weights, state))
 }
 
-fn merge_entered(
+/// [`merge_on`] with a state that is moved where it lies. After [`MergeError::Diverged`] it fits no weights any more.
+pub(crate) fn merge_advancing(
     cpu: &Cpu,
     config: &OptimizerConfig,
     weights: &Weights,
-    state: &OptimizerState,
+    state: &mut OptimizerState,
     contributions: &[Contribution],
-) -> Result<(Weights, OptimizerState), MergeError> {
-    let mut ordered: Vec<&Contribution> = contributions.iter().collect();
-    ordered.sort_by_key(|contribution| contribution.uid);
-    check(weights, &ordered)?;
-    if ordered.is_empty() {
-        return Ok((weights.clone(), state.clone()));
-    }
-    let mut mean = average(cpu, weights, &ordered);
-    let (mut values, mut state) = (weights.values().to_vec(), state.clone());
-    state.apply(cpu, config, weights.layout(), &mut values, &mut mean);
-    if !values.iter().all(|value| value.is_finite()) {
-        return Err(MergeError::Diverged { stage: weights.stage() });
-    }
-    Ok((weights.replaced(values), state))
+) -> Result<Weights, MergeError> {
+    cpu.enter(|| {
+        let mut ordered: Vec<&Contribution> = contributions.iter().collect();
+        ordered.sort_by_key(|contribution| contribution.uid);
+        check(cpu, weights, &ordered)?;
+        if ordered.is_empty() {
+            return Ok(weights.clone());
+        }
+        let mut mean = average(cpu, weights, &ordered);
+        let mut values = weights.values().to_vec();
+        state.apply(cpu, config, weights.layout(), &mut values, &mut mean);
+        if !all_finite(cpu, &values) {
+            return Err(MergeError::Diverged { stage: weights.stage() });
+        }
+        Ok(weights.replaced(values))
+    })
 }
 
-fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
+fn check(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
     if ordered.len() > MAX_CONTRIBUTIONS {
         return Err(MergeError::TooMany { found: ordered.len() });
     }
@@ -135,7 +141,7 @@ fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError>
             .layout()
             .parameters()
             .iter()
-            .find(|parameter| !gradients.values()[parameter.range.clone()].iter().all(|value| value.is_finite()));
+            .find(|parameter| !all_finite(cpu, &gradients.values()[parameter.range.clone()]));
         if let Some(parameter) = spoiled {
             return Err(MergeError::NotFinite { uid, parameter: parameter.name.clone() });
         }
@@ -144,8 +150,8 @@ fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError>
 }
 
 /// The clipped, token-weighted mean gradient.
-fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Vec<f32> {
-    let mut mean = vec![0.0f32; weights.layout().len()];
+fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Buffer {
+    let mut mean = cpu.zeros(weights.layout().len());
     let all_tokens: f64 = ordered.iter().map(|contribution| contribution.gradients.tokens() as f64).sum();
     for parameter in weights.layout().parameters() {
         let norms: Vec<f64> = ordered

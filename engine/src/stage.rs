@@ -1,6 +1,6 @@
 //! One stage of the model at work: forward and backward of many microbatches, gradients accumulated.
 //!
-//! To Candle a stage is one differentiable operation from (incoming z, θ) to outgoing z or loss, and a microbatch in flight is
+//! To Candle a stage is one differentiable operation from incoming z to outgoing z or loss, and a microbatch in flight is
 //! a small graph around it. Inside, the pass runs on flat buffers (`model::plan`). The gradient of θ does not go through
 //! Candle's gradient store, which would copy it three times per microbatch: it is added where it accumulates.
 
@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -138,7 +138,7 @@ struct InFlight {
 pub struct Stage {
     plan: Arc<StagePlan>,
     cpu: Cpu,
-    theta: Var,
+    weights: Weights,
     limit: usize,
     layers: usize,
     in_flight: BTreeMap<MicrobatchId, InFlight>,
@@ -156,13 +156,13 @@ impl Stage {
         max_in_flight: usize,
     ) -> Result<Self, StageError> {
         let plan = Arc::new(StagePlan::new(config, stage)?);
-        let theta = theta(&plan, weights)?;
+        check_weights(&plan, weights)?;
         let gradients = Arc::new(Mutex::new(Gradients::zero_with(stage, plan.layout())));
         let layers = config.layers_per_stage[stage.as_usize()];
         Ok(Self {
             plan,
             cpu: Cpu::default(),
-            theta,
+            weights: weights.clone(),
             limit: max_in_flight,
             layers,
             in_flight: BTreeMap::new(),
@@ -296,9 +296,10 @@ impl Stage {
             return Err(StageError::NotDrained { stage, in_flight: self.in_flight.len() });
         }
         match self.accumulated_tokens() {
-            0 => self.theta = theta(&self.plan, weights)?,
+            0 => check_weights(&self.plan, weights)?,
             tokens => return Err(StageError::GradientsPending { stage, tokens }),
         }
+        self.weights = weights.clone();
         Ok(())
     }
 
@@ -309,20 +310,21 @@ impl Stage {
         let function = StageFunction {
             plan: Arc::clone(&self.plan),
             cpu: self.cpu.clone(),
+            weights: self.weights.clone(),
             tokens: tokens.clone(),
             layers: self.layers,
             saved: Mutex::new(None),
             outcome: Arc::clone(&outcome),
             gradients: Arc::clone(&self.gradients),
         };
-        let outgoing = z.apply_op2(self.theta.as_tensor(), function)?;
+        let outgoing = z.apply_op1(function)?;
         let Outcome { loss_sum, saved_bytes } = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Applied { outgoing, loss_sum, saved_bytes })
     }
 
     /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
     pub(crate) fn logits(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Option<Vec<f32>>, StageError> {
-        Ok(self.plan.logits(&self.cpu, &values(self.theta.as_tensor())?, tokens, &values(z)?))
+        Ok(self.plan.logits(&self.cpu, self.weights.values(), tokens, &values(z)?))
     }
 
     fn check_shape(
@@ -346,12 +348,12 @@ impl Stage {
     }
 }
 
-/// What the first stage receives: a tensor of width 0.
+/// What the first stage receives: a tensor of width 0. A variable, or Candle would see no reason to walk back.
 pub(crate) fn nothing(rows: usize) -> candle_core::Result<Tensor> {
-    Tensor::zeros((rows, 0), DType::F32, &Device::Cpu)
+    Ok(Var::zeros((rows, 0), DType::F32, &Device::Cpu)?.into_inner())
 }
 
-fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
+fn check_weights(plan: &StagePlan, weights: &Weights) -> Result<(), StageError> {
     if weights.stage() != plan.stage() || *weights.layout() != *plan.layout() {
         return Err(StageError::ForeignWeights {
             stage: plan.stage(),
@@ -360,7 +362,7 @@ fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
             found_parameters: weights.layout().len(),
         });
     }
-    Ok(Var::from_slice(weights.values(), weights.values().len(), &Device::Cpu)?)
+    Ok(())
 }
 
 /// What a forward pass through a stage adds to a graph.
@@ -379,10 +381,11 @@ struct Outcome {
     saved_bytes: usize,
 }
 
-/// The stage as Candle sees it: (z [n, width], θ [parameters]) → z' [n, width'], or the loss sum as a scalar.
+/// The stage as Candle sees it: z [n, width] → z' [n, width'], or the loss sum as a scalar.
 struct StageFunction {
     plan: Arc<StagePlan>,
     cpu: Cpu,
+    weights: Weights,
     tokens: TokenBatch,
     layers: usize,
     saved: Mutex<Option<Saved>>,
@@ -402,19 +405,13 @@ fn values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 
-impl CustomOp2 for StageFunction {
+impl CustomOp1 for StageFunction {
     fn name(&self) -> &'static str {
         "stage"
     }
 
-    fn cpu_fwd(
-        &self,
-        z: &CpuStorage,
-        z_layout: &TensorLayout,
-        theta: &CpuStorage,
-        theta_layout: &TensorLayout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (z, theta) = (slice(z, z_layout)?, slice(theta, theta_layout)?);
+    fn cpu_fwd(&self, z: &CpuStorage, layout: &TensorLayout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (z, theta) = (slice(z, layout)?, self.weights.values());
         let (passed, saved) = self.cpu.enter(|| self.plan.forward(&self.cpu, theta, &self.tokens, z, self.layers));
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         outcome.saved_bytes = saved.bytes();
@@ -431,25 +428,16 @@ impl CustomOp2 for StageFunction {
         }
     }
 
-    fn bwd(
-        &self,
-        z: &Tensor,
-        theta: &Tensor,
-        _result: &Tensor,
-        gradient: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, z: &Tensor, _result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
         let Some(saved) = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             candle_core::bail!("a stage walks back once per forward pass");
         };
         let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let (storage, layout) = theta.storage_and_layout();
-        let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("weights lie on the CPU") };
-        let theta = slice(storage, layout)?;
-        let (dz, d_theta) = (values(gradient)?, sum.values_mut());
+        let (theta, dz, d_theta) = (self.weights.values(), values(gradient)?, sum.values_mut());
         let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, &dz, d_theta));
         sum.count_tokens(self.tokens.tokens() as u64);
         // Of width 0 too: Candle must find a gradient at every node on its way.
-        Ok((Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?), None))
+        Ok(Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?))
     }
 }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     cpu::Cpu,
-    merge::{Contribution, MergeError, merge_on},
+    merge::{Contribution, MergeError, merge_advancing},
     model::{Gradients, ModelConfig, Weights},
     optimizer::{OptimizerConfig, OptimizerConfigError, OptimizerState},
     stage::{Stage, StageError},
@@ -66,6 +66,7 @@ impl UncutTrainer {
     }
 
     /// Ends a window: one optimizer step of every stage on what was accumulated. Without any, nothing moves.
+    /// After [`MergeError::Diverged`] the trainer is of no further use.
     pub fn step(&mut self) -> Result<(), UncutError> {
         for ((stage, weights), state) in self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states) {
             let gradients = stage.take_gradients();
@@ -73,7 +74,7 @@ impl UncutTrainer {
                 0 => Vec::new(),
                 _ => vec![Contribution { uid: 0, gradients }],
             };
-            (*weights, *state) = merge_on(&self.cpu, &self.optimizer, weights, state, &contributions)?;
+            *weights = merge_advancing(&self.cpu, &self.optimizer, weights, state, &contributions)?;
             stage.set_weights(weights)?;
         }
         Ok(())

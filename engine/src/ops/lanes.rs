@@ -137,6 +137,19 @@ kernels! {
         }
     }
 
+    /// Whether no value is infinite or not a number.
+    pub(crate) fn all_finite(values: &[f32]) -> bool {
+        // The exponent's bits are all ones only there.
+        const EXPONENT: u32 = 0x7f80_0000;
+        values.chunks(4096).all(|chunk| {
+            let mut found = false;
+            for value in chunk {
+                found |= value.to_bits() & EXPONENT == EXPONENT;
+            }
+            !found
+        })
+    }
+
     fn square_sum_of_block(values: &[f32]) -> f64 {
         let mut lanes = [0.0f64; LANES];
         let chunks = values.chunks_exact(LANES);
@@ -213,6 +226,17 @@ mod tests {
             assert_eq!(square_sum(&cpu, &a).to_bits(), square_sum(&baseline, &a).to_bits());
         }
         assert_eq!(max(&a), a.iter().copied().fold(f32::MIN, f32::max));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found_wherever_it_is() {
+        let mut values = vec![f32::MAX; 5000];
+        assert!(all_finite(&Cpu::default(), &values) && all_finite(&Cpu::default(), &[]));
+        for (place, value) in [(0, f32::NAN), (4999, f32::INFINITY), (4096, f32::NEG_INFINITY)] {
+            values[place] = value;
+            assert!(!all_finite(&Cpu::default(), &values), "{value} at {place}");
+            values[place] = 0.0;
+        }
     }
 
     #[test]
