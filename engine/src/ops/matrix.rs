@@ -188,17 +188,14 @@ impl Product<'_> {
             to.fill(0.0);
         }
         if self.b_view.column_stride == 1 {
-            for (to, i) in to.chunks_exact_mut(width).zip(inner.clone()) {
-                let from = &self.b[self.b_view.place(i, columns.start)..][..used];
-                // Eight at a time: a copy of unknown length would be a call for every few values.
-                let (from, from_rest) = from.as_chunks::<8>();
-                let (to, to_rest) = to[..used].as_chunks_mut::<8>();
-                for (to, from) in to.iter_mut().zip(from) {
-                    *to = *from;
-                }
-                for (to, from) in to_rest.iter_mut().zip(from_rest) {
-                    *to = *from;
-                }
+            // Of known width: a copy of unknown length would be a call for every few values.
+            match width {
+                _ if used < width => self.copy_right(inner, columns, width, to),
+                48 => self.copy_right_of::<48>(inner, columns.start, to),
+                32 => self.copy_right_of::<32>(inner, columns.start, to),
+                24 => self.copy_right_of::<24>(inner, columns.start, to),
+                16 => self.copy_right_of::<16>(inner, columns.start, to),
+                _ => self.copy_right(inner, columns, width, to),
             }
             return;
         }
@@ -207,6 +204,22 @@ impl Product<'_> {
             for to in to.chunks_exact_mut(width) {
                 to[column] = self.b[place];
                 place += self.b_view.row_stride;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn copy_right(&self, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
+        for (to, i) in to.chunks_exact_mut(width).zip(inner.clone()) {
+            to[..columns.len()].copy_from_slice(&self.b[self.b_view.place(i, columns.start)..][..columns.len()]);
+        }
+    }
+
+    #[inline(always)]
+    fn copy_right_of<const WIDTH: usize>(&self, inner: &Range<usize>, column: usize, to: &mut [f32]) {
+        for (to, i) in to.as_chunks_mut::<WIDTH>().0.iter_mut().zip(inner.clone()) {
+            if let Some(from) = self.b[self.b_view.place(i, column)..].first_chunk::<WIDTH>() {
+                *to = *from;
             }
         }
     }
