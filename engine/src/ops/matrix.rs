@@ -317,6 +317,20 @@ impl Product<'_> {
         panel: &Panel,
         sums: [[S::f32s; VECTORS]; ROWS],
     ) {
+        let lanes = S::F32_LANES;
+        if rows.len() == ROWS && panel.columns.len() == VECTORS * lanes {
+            // Loops of known length, so that the sums go from their registers straight to where they belong.
+            for row in 0..ROWS {
+                let dst =
+                    &mut self.dst[self.dst_view.place(rows.start + row, panel.columns.start)..][..VECTORS * lanes];
+                let dst = S::as_mut_simd_f32s(dst).0;
+                for vector in 0..VECTORS {
+                    let sum = sums[row][vector];
+                    dst[vector] = if self.into == Into::Added { simd.add_f32s(dst[vector], sum) } else { sum };
+                }
+            }
+            return;
+        }
         for (row, sums) in rows.zip(sums) {
             let dst = &mut self.dst[self.dst_view.place(row, panel.columns.start)..][..panel.columns.len()];
             let (full, rest) = S::as_mut_simd_f32s(dst);
