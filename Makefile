@@ -77,3 +77,23 @@ $(BENCH_VENV)/installed: bench/requirements.txt
 	@$(PYTHON) -m venv $(BENCH_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
 	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
+
+.PHONY: bench-engine
+
+# JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor.
+ENGINE_VENV := $(TARGET)/bench-engine-venv
+ENGINE_NATIVE := $(TARGET)/native
+
+bench-engine: setup $(ENGINE_VENV)/installed ## measure the engine beside JAX: docs/results/engine.json (NATIVE=no: portable build only)
+	@$(CARGO) build --quiet --release -p engine --example bench_engine
+	@$(if $(filter no,$(NATIVE)),,CARGO_TARGET_DIR=$(ENGINE_NATIVE) RUSTFLAGS=-Ctarget-cpu=native \
+	  $(CARGO) build --quiet --release -p engine --example bench_engine)
+	@$(ENGINE_VENV)/bin/python bench/engine/run.py --out docs/results/engine.json \
+	  --command "make bench-engine$(if $(NATIVE), NATIVE=$(NATIVE))" --portable $(TARGET)/release/examples/bench_engine \
+	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine)
+
+$(ENGINE_VENV)/installed: bench/engine/requirements.txt
+	@rm -rf $(ENGINE_VENV)
+	@$(PYTHON) -m venv $(ENGINE_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
+	@$(ENGINE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/engine/requirements.txt
+	@touch $@

@@ -87,24 +87,26 @@ struct Piece {
 }
 
 /// The tensors in which a parameter is written, in the order of its rows.
-fn pieces(parameter: &Parameter) -> Vec<Piece> {
-    let split: &[&str] = match () {
-        () if parameter.name.ends_with(".qkv_proj.weight") => &["q_proj", "k_proj", "v_proj"],
-        () if parameter.name.ends_with(".gate_up_proj.weight") => &["gate_proj", "up_proj"],
+fn pieces(config: &ModelConfig, parameter: &Parameter) -> Vec<Piece> {
+    let (queries, shared) = (config.heads * config.head_width(), config.kv_heads() * config.head_width());
+    let split: &[(&str, usize)] = match () {
+        () if parameter.name.ends_with(".qkv_proj.weight") => {
+            &[("q_proj", queries), ("k_proj", shared), ("v_proj", shared)]
+        }
+        () if parameter.name.ends_with(".gate_up_proj.weight") => &[("gate_proj", config.ffn), ("up_proj", config.ffn)],
         () => {
             let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
             return vec![Piece { name, shape, values: parameter.range.clone() }];
         }
     };
-    let fused = split.len();
-    let length = parameter.range.len() / fused;
     let prefix = parameter.name.trim_end_matches(".weight").rsplit_once('.').map_or("", |(prefix, _)| prefix);
-    let piece = |(i, part): (usize, &&str)| Piece {
-        name: format!("{prefix}.{part}.weight"),
-        shape: vec![parameter.shape[0] / fused, parameter.shape[1]],
-        values: parameter.range.start + i * length..parameter.range.start + (i + 1) * length,
+    let (columns, mut start) = (parameter.shape[1], parameter.range.start);
+    let piece = |&(part, rows): &(&str, usize)| {
+        let values = start..start + rows * columns;
+        start = values.end;
+        Piece { name: format!("{prefix}.{part}.weight"), shape: vec![rows, columns], values }
     };
-    split.iter().enumerate().map(piece).collect()
+    split.iter().map(piece).collect()
 }
 
 struct Written<'a> {
@@ -134,7 +136,7 @@ impl View for Written<'_> {
 pub fn export(model: &WholeModel) -> Result<Checkpoint, CheckpointError> {
     let mut tensors = Vec::new();
     for weights in model.weights() {
-        for piece in weights.layout().parameters().iter().flat_map(pieces) {
+        for piece in weights.layout().parameters().iter().flat_map(|parameter| pieces(model.config(), parameter)) {
             tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.values] }));
         }
     }
@@ -155,7 +157,7 @@ pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointErro
     let mut expected = 0;
     for stage in config.stage_indices() {
         let layout = config.layout(stage)?;
-        for piece in layout.parameters().iter().flat_map(pieces) {
+        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
             check(&file, &piece)?;
             expected += 1;
         }
@@ -167,7 +169,7 @@ pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointErro
     let mut weights = Vec::with_capacity(layouts.len());
     for (stage, layout) in config.stage_indices().zip(layouts) {
         let mut values = Vec::with_capacity(layout.len());
-        for piece in layout.parameters().iter().flat_map(pieces) {
+        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
             values.extend(floats(file.tensor(&piece.name)?.data()));
         }
         weights.push(Weights::from_values(&config, stage, values)?);
@@ -204,6 +206,13 @@ mod tests {
         let checkpoint = export(&model).unwrap();
         assert_eq!(import(&checkpoint.config, &checkpoint.tensors).unwrap().hash(), model.hash());
         assert_eq!(checkpoint, export(&model).unwrap(), "same model, same bytes");
+
+        let grouped = ModelConfig { kv_heads: Some(2), ..ModelConfig::small() };
+        let model = WholeModel::initial(&grouped, &[5; 32]).unwrap();
+        let checkpoint = export(&model).unwrap();
+        assert_eq!(import(&checkpoint.config, &checkpoint.tensors).unwrap().hash(), model.hash());
+        let file = SafeTensors::deserialize(&checkpoint.tensors).unwrap();
+        assert_eq!(file.tensor("model.layers.2.self_attn.v_proj.weight").unwrap().shape(), [32, 64]);
     }
 
     #[test]

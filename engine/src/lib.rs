@@ -10,15 +10,21 @@
 //! loss, and [`Stage::backward`] walks back. The way of a window: [`Stage::take_gradients`], [`codec::GradientCodec`],
 //! [`merge::merge`], and the weights of the next window are there.
 //!
-//! **Threads.** An engine computes on its caller's thread only; give each its own. Passes run on flat buffers and never
-//! touch a thread pool. Only where a boundary tensor has 65,536 values and more (wide boundaries, as `Bottleneck::None`)
-//! do Candle's elementwise operations reach for their spinning pool, one per process; many engines in a process then do
-//! several times better with the environment's `RAYON_NUM_THREADS=1`.
+//! **Exact mode** is the only mode: the same bits on every instruction set and with every number of threads ([`Cpu`]),
+//! however sequences are divided into microbatches and however many of these are in flight, as long as their backward
+//! passes come in the same order. `tests/exactness.rs` holds it, optimizer and merge included.
+//!
+//! **Threads.** An engine computes on its caller's thread, or on a pool that the caller hands it ([`Stage::set_cpu`]). Passes
+//! run on flat buffers and touch no other pool. Only where a boundary tensor has 65,536 values and more (wide boundaries, as
+//! `Bottleneck::None`) do Candle's elementwise operations reach for their spinning pool, one per process; many engines in
+//! a process then do several times better with the environment's `RAYON_NUM_THREADS=1`.
 
 pub mod audit;
 pub mod boundary;
+mod buffer;
 pub mod checkpoint;
 pub mod codec;
+pub mod cpu;
 pub mod data;
 pub mod hash;
 pub mod merge;
@@ -34,8 +40,9 @@ pub mod work_proof;
 
 pub use audit::{HopRecord, PathRecord, recompute_hop, recompute_path};
 pub use boundary::BoundaryTensor;
+pub use cpu::{Cpu, Instructions};
 pub use hash::Digest;
-pub use merge::{Contribution, merge};
+pub use merge::{Contribution, merge, merge_on};
 pub use model::{Bottleneck, ConfigError, Gradients, Layout, ModelConfig, StageIndex, Weights};
 pub use optimizer::{OptimizerConfig, OptimizerState, Schedule};
 pub use stage::{MicrobatchId, Stage, StageError, StageOutput};

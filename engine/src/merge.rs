@@ -5,8 +5,11 @@
 use thiserror::Error;
 
 use crate::{
+    buffer::Buffer,
+    cpu::Cpu,
     model::{Gradients, StageIndex, Weights},
-    optimizer::{OptimizerConfig, OptimizerState, square_sum},
+    ops::lanes::{add_scaled, all_finite, square_sum},
+    optimizer::{OptimizerConfig, OptimizerState},
 };
 
 /// Most contributions to one merge.
@@ -78,22 +81,48 @@ pub fn merge(
     state: &OptimizerState,
     contributions: &[Contribution],
 ) -> Result<(Weights, OptimizerState), MergeError> {
-    let mut ordered: Vec<&Contribution> = contributions.iter().collect();
-    ordered.sort_by_key(|contribution| contribution.uid);
-    check(weights, &ordered)?;
-    if ordered.is_empty() {
-        return Ok((weights.clone(), state.clone()));
-    }
-    let mut mean = average(weights, &ordered);
-    let (mut values, mut state) = (weights.values().to_vec(), state.clone());
-    state.apply(config, weights.layout(), &mut values, &mut mean);
-    if !values.iter().all(|value| value.is_finite()) {
-        return Err(MergeError::Diverged { stage: weights.stage() });
-    }
-    Ok((weights.replaced(values), state))
+    merge_on(&Cpu::default(), config, weights, state, contributions)
 }
 
-fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
+/// [`merge`] with chosen instructions and threads; the bits are the same.
+pub fn merge_on(
+    cpu: &Cpu,
+    config: &OptimizerConfig,
+    weights: &Weights,
+    state: &OptimizerState,
+    contributions: &[Contribution],
+) -> Result<(Weights, OptimizerState), MergeError> {
+    let mut state = state.clone();
+    let weights = merge_advancing(cpu, config, weights, &mut state, contributions)?;
+    Ok((weights, state))
+}
+
+/// [`merge_on`] with a state that is moved where it lies. After [`MergeError::Diverged`] it fits no weights any more.
+pub(crate) fn merge_advancing(
+    cpu: &Cpu,
+    config: &OptimizerConfig,
+    weights: &Weights,
+    state: &mut OptimizerState,
+    contributions: &[Contribution],
+) -> Result<Weights, MergeError> {
+    cpu.enter(|| {
+        let mut ordered: Vec<&Contribution> = contributions.iter().collect();
+        ordered.sort_by_key(|contribution| contribution.uid);
+        check(cpu, weights, &ordered)?;
+        if ordered.is_empty() {
+            return Ok(weights.clone());
+        }
+        let mut mean = average(cpu, weights, &ordered);
+        let mut values = weights.values().to_vec();
+        state.apply(cpu, config, weights.layout(), &mut values, &mut mean);
+        if !all_finite(cpu, &values) {
+            return Err(MergeError::Diverged { stage: weights.stage() });
+        }
+        Ok(weights.replaced(values))
+    })
+}
+
+fn check(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
     if ordered.len() > MAX_CONTRIBUTIONS {
         return Err(MergeError::TooMany { found: ordered.len() });
     }
@@ -112,7 +141,7 @@ fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError>
             .layout()
             .parameters()
             .iter()
-            .find(|parameter| !gradients.values()[parameter.range.clone()].iter().all(|value| value.is_finite()));
+            .find(|parameter| !all_finite(cpu, &gradients.values()[parameter.range.clone()]));
         if let Some(parameter) = spoiled {
             return Err(MergeError::NotFinite { uid, parameter: parameter.name.clone() });
         }
@@ -121,15 +150,15 @@ fn check(weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError>
 }
 
 /// The clipped, token-weighted mean gradient.
-fn average(weights: &Weights, ordered: &[&Contribution]) -> Vec<f32> {
-    let mut mean = vec![0.0f32; weights.layout().len()];
+fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Buffer {
+    let mut mean = cpu.zeros(weights.layout().len());
     let all_tokens: f64 = ordered.iter().map(|contribution| contribution.gradients.tokens() as f64).sum();
     for parameter in weights.layout().parameters() {
         let norms: Vec<f64> = ordered
             .iter()
             .map(|contribution| {
                 let sum = &contribution.gradients.values()[parameter.range.clone()];
-                square_sum(sum).sqrt() / contribution.gradients.tokens() as f64
+                square_sum(cpu, sum).sqrt() / contribution.gradients.tokens() as f64
             })
             .collect();
         let mut sorted = norms.clone();
@@ -140,9 +169,9 @@ fn average(weights: &Weights, ordered: &[&Contribution]) -> Vec<f32> {
             // (sum / tokens) · (tokens / all tokens) · clip
             let factor = (clip / all_tokens) as f32;
             let sum = &contribution.gradients.values()[parameter.range.clone()];
-            for (mean, sum) in mean[parameter.range.clone()].iter_mut().zip(sum) {
-                *mean += sum * factor;
-            }
+            let mean = &mut mean[parameter.range.clone()];
+            let share = cpu.share(sum.len());
+            cpu.each(mean.chunks_mut(share).zip(sum.chunks(share)), |(mean, sum)| add_scaled(cpu, mean, sum, factor));
         }
     }
     mean
@@ -187,9 +216,9 @@ mod tests {
         let (weights, _) = start();
         let honest = [contribution(1, 100, 100.0), contribution(2, 100, 110.0), contribution(3, 100, 120.0)];
         let inflated = [honest[0].clone(), honest[1].clone(), contribution(3, 100, 1e9)];
-        let mean = |list: &[Contribution]| average(&weights, &list.iter().collect::<Vec<_>>());
+        let mean = |list: &[Contribution]| average(&Cpu::default(), &weights, &list.iter().collect::<Vec<_>>());
         let (plain, attacked) = (mean(&honest), mean(&inflated));
-        let ratio = square_sum(&attacked).sqrt() / square_sum(&plain).sqrt();
+        let ratio = square_sum(&Cpu::default(), &attacked).sqrt() / square_sum(&Cpu::default(), &plain).sqrt();
         assert!((0.9..1.1).contains(&ratio), "{ratio}");
     }
 
@@ -198,8 +227,8 @@ mod tests {
         let (weights, _) = start();
         let one = contribution(1, 60, 3.0);
         let same = Contribution { uid: 2, ..one.clone() };
-        let alone = average(&weights, &[&one]);
-        let both = average(&weights, &[&one, &same]);
+        let alone = average(&Cpu::default(), &weights, &[&one]);
+        let both = average(&Cpu::default(), &weights, &[&one, &same]);
         assert!(alone.iter().zip(&both).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
     }
 

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
+    cpu::Cpu,
     model::{Layout, ParameterKind},
-    ops::lanes::vectorized,
+    ops::{
+        kernel::kernels,
+        lanes::{self, square_sum},
+    },
 };
 
 /// How the learning rate goes on after the warm-up.
@@ -133,7 +137,7 @@ impl OptimizerConfig {
                 Schedule::Constant => 1.0,
                 Schedule::Linear { total_steps, final_factor } => slope(total_steps, final_factor, |done| 1.0 - done),
                 Schedule::Cosine { total_steps, final_factor } => {
-                    slope(total_steps, final_factor, |done| 0.5 + 0.5 * (std::f64::consts::PI * done).cos())
+                    slope(total_steps, final_factor, |done| 0.5 + 0.5 * libm::cos(std::f64::consts::PI * done))
                 }
             }
     }
@@ -220,15 +224,17 @@ impl OptimizerState {
     /// Moves the weights one step along the *mean* gradient, which is clipped in place.
     pub(crate) fn apply(
         &mut self,
+        cpu: &Cpu,
         config: &OptimizerConfig,
         layout: &Layout,
         weights: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let norm = square_sum(gradient).sqrt();
+        let norm = square_sum(cpu, gradient).sqrt();
         if norm > config.clip_norm {
             let scale = (config.clip_norm / norm) as f32;
-            vectorized(|| gradient.iter_mut().for_each(|value| *value *= scale));
+            let share = cpu.share(gradient.len());
+            cpu.each(gradient.chunks_mut(share), |part| lanes::scale(cpu, part, scale));
         }
         self.step += 1;
         self.beta1_power *= config.beta1;
@@ -252,6 +258,7 @@ impl OptimizerState {
             };
             let range = parameter.range.clone();
             step.apply(
+                cpu,
                 &mut weights[range.clone()],
                 &mut self.first[range.clone()],
                 &mut self.second[range.clone()],
@@ -271,20 +278,25 @@ struct Step {
 }
 
 impl Step {
-    fn apply(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        vectorized(|| {
-            for (((w, m), v), &g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
-                *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-                *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-                *w = self.keep * *w - self.rate * *m / (v.sqrt() + self.epsilon);
-            }
+    fn apply(&self, cpu: &Cpu, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+        let share = cpu.share(weights.len());
+        let moments = first.chunks_mut(share).zip(second.chunks_mut(share));
+        let shares = weights.chunks_mut(share).zip(moments).zip(gradient.chunks(share));
+        cpu.each(shares, |((weights, (first, second)), gradient)| {
+            adam_w(cpu, self, weights, first, second, gradient);
         });
     }
 }
 
-/// Σ x², in order, in f64.
-pub(crate) fn square_sum(values: &[f32]) -> f64 {
-    values.iter().map(|&value| f64::from(value) * f64::from(value)).sum()
+kernels! {
+    fn adam_w(step: &Step, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+        let Step { beta1, beta2, rate, epsilon, keep } = *step;
+        for (((w, m), v), &g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
+            *m = beta1 * *m + (1.0 - beta1) * g;
+            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *w = keep * *w - rate * *m / (v.sqrt() + epsilon);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -301,7 +313,7 @@ mod tests {
         let (mut m, mut v, mut w) = (0.0f64, 0.0f64, 0.5f64);
         for step in 1..=3 {
             let g = 0.1 * step as f64;
-            state.apply(&config, &layout, &mut weights, &mut vec![g as f32; layout.len()]);
+            state.apply(&Cpu::default(), &config, &layout, &mut weights, &mut vec![g as f32; layout.len()]);
             m = config.beta1 * m + (1.0 - config.beta1) * g;
             v = config.beta2 * v + (1.0 - config.beta2) * g * g;
             let m_hat = m / (1.0 - config.beta1.powi(step));
@@ -319,8 +331,8 @@ mod tests {
         let layout = ModelConfig::small().layout(StageIndex(0)).unwrap();
         let mut gradient = vec![1.0; layout.len()];
         let mut state = OptimizerState::new(&layout);
-        state.apply(&OptimizerConfig::default(), &layout, &mut vec![0.0; layout.len()], &mut gradient);
-        assert!((square_sum(&gradient).sqrt() - OptimizerConfig::default().clip_norm).abs() < 1e-4);
+        state.apply(&Cpu::default(), &OptimizerConfig::default(), &layout, &mut vec![0.0; layout.len()], &mut gradient);
+        assert!((square_sum(&Cpu::default(), &gradient).sqrt() - OptimizerConfig::default().clip_norm).abs() < 1e-4);
     }
 
     #[test]
@@ -342,7 +354,7 @@ mod tests {
         let layout = ModelConfig::small().layout(StageIndex(1)).unwrap();
         let mut state = OptimizerState::new(&layout);
         let mut weights = vec![0.5; layout.len()];
-        state.apply(&OptimizerConfig::default(), &layout, &mut weights, &mut vec![0.1; layout.len()]);
+        state.apply(&Cpu::default(), &OptimizerConfig::default(), &layout, &mut weights, &mut vec![0.1; layout.len()]);
         let bytes = state.to_bytes();
         assert_eq!(OptimizerState::from_bytes(&layout, &bytes).unwrap(), state);
         assert!(matches!(OptimizerState::from_bytes(&layout, &bytes[1..]), Err(OptimizerStateError::Length { .. })));

@@ -1,6 +1,6 @@
 //! One stage of the model at work: forward and backward of many microbatches, gradients accumulated.
 //!
-//! To Candle a stage is one differentiable operation from (incoming z, θ) to outgoing z or loss, and a microbatch in flight is
+//! To Candle a stage is one differentiable operation from incoming z to outgoing z or loss, and a microbatch in flight is
 //! a small graph around it. Inside, the pass runs on flat buffers (`model::plan`). The gradient of θ does not go through
 //! Candle's gradient store, which would copy it three times per microbatch: it is added where it accumulates.
 
@@ -9,12 +9,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     boundary::BoundaryTensor,
+    cpu::Cpu,
     model::{ConfigError, Gradients, ModelConfig, Passed, Saved, StageIndex, StagePlan, Weights},
     tokens::{TokenBatch, TokensError},
 };
@@ -130,12 +131,14 @@ pub enum StageError {
 struct InFlight {
     incoming: Option<Var>,
     outgoing: Tensor,
+    saved_bytes: usize,
 }
 
 /// One stage with its weights of the moment. See the module's text; not `Sync` in spirit: one owner, one thread.
 pub struct Stage {
     plan: Arc<StagePlan>,
-    theta: Var,
+    cpu: Cpu,
+    weights: Weights,
     limit: usize,
     layers: usize,
     in_flight: BTreeMap<MicrobatchId, InFlight>,
@@ -153,10 +156,23 @@ impl Stage {
         max_in_flight: usize,
     ) -> Result<Self, StageError> {
         let plan = Arc::new(StagePlan::new(config, stage)?);
-        let theta = theta(&plan, weights)?;
+        check_weights(&plan, weights)?;
         let gradients = Arc::new(Mutex::new(Gradients::zero_with(stage, plan.layout())));
         let layers = config.layers_per_stage[stage.as_usize()];
-        Ok(Self { plan, theta, limit: max_in_flight, layers, in_flight: BTreeMap::new(), gradients })
+        Ok(Self {
+            plan,
+            cpu: Cpu::default(),
+            weights: weights.clone(),
+            limit: max_in_flight,
+            layers,
+            in_flight: BTreeMap::new(),
+            gradients,
+        })
+    }
+
+    /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
+    pub fn set_cpu(&mut self, cpu: Cpu) {
+        self.cpu = cpu;
     }
 
     /// Which stage this is.
@@ -172,6 +188,11 @@ impl Stage {
     /// Microbatches between forward and backward.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Bytes of intermediate results that the microbatches in flight hold for their way back.
+    pub fn in_flight_bytes(&self) -> u64 {
+        self.in_flight.values().map(|pass| pass.saved_bytes as u64).sum()
     }
 
     /// From now on runs only the first `layers` layers of the stage; the rest pass their input through. What a neuron
@@ -207,12 +228,12 @@ impl Stage {
             }
             None => (None, nothing(rows)?),
         };
-        let (outgoing, loss_sum) = self.apply(tokens, &z)?;
+        let Applied { outgoing, loss_sum, saved_bytes } = self.apply(tokens, &z)?;
         let output = match loss_sum {
             Some(loss_sum) => StageOutput::Loss { loss_sum, tokens: rows as u64 },
             None => StageOutput::Boundary(BoundaryTensor::from_tensor(&outgoing)?),
         };
-        self.in_flight.insert(id, InFlight { incoming, outgoing });
+        self.in_flight.insert(id, InFlight { incoming, outgoing, saved_bytes });
         Ok(output)
     }
 
@@ -275,32 +296,35 @@ impl Stage {
             return Err(StageError::NotDrained { stage, in_flight: self.in_flight.len() });
         }
         match self.accumulated_tokens() {
-            0 => self.theta = theta(&self.plan, weights)?,
+            0 => check_weights(&self.plan, weights)?,
             tokens => return Err(StageError::GradientsPending { stage, tokens }),
         }
+        self.weights = weights.clone();
         Ok(())
     }
 
     /// Adds this stage to a Candle graph: from z, without a copy or a cut, to the outgoing z or the loss. Where
     /// several stages stand in one graph, one backward pass walks through all of them.
-    pub(crate) fn apply(&self, tokens: &TokenBatch, z: &Tensor) -> Result<(Tensor, Option<f64>), StageError> {
-        let loss_sum = Arc::new(Mutex::new(None));
+    pub(crate) fn apply(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Applied, StageError> {
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
         let function = StageFunction {
             plan: Arc::clone(&self.plan),
+            cpu: self.cpu.clone(),
+            weights: self.weights.clone(),
             tokens: tokens.clone(),
             layers: self.layers,
             saved: Mutex::new(None),
-            loss_sum: Arc::clone(&loss_sum),
+            outcome: Arc::clone(&outcome),
             gradients: Arc::clone(&self.gradients),
         };
-        let outgoing = z.apply_op2(self.theta.as_tensor(), function)?;
-        let loss_sum = *loss_sum.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok((outgoing, loss_sum))
+        let outgoing = z.apply_op1(function)?;
+        let Outcome { loss_sum, saved_bytes } = *outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Applied { outgoing, loss_sum, saved_bytes })
     }
 
     /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
     pub(crate) fn logits(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Option<Vec<f32>>, StageError> {
-        Ok(self.plan.logits(&values(self.theta.as_tensor())?, tokens, &values(z)?))
+        Ok(self.plan.logits(&self.cpu, self.weights.values(), tokens, &values(z)?))
     }
 
     fn check_shape(
@@ -324,12 +348,12 @@ impl Stage {
     }
 }
 
-/// What the first stage receives: a tensor of width 0.
+/// What the first stage receives: a tensor of width 0. A variable, or Candle would see no reason to walk back.
 pub(crate) fn nothing(rows: usize) -> candle_core::Result<Tensor> {
-    Tensor::zeros((rows, 0), DType::F32, &Device::Cpu)
+    Ok(Var::zeros((rows, 0), DType::F32, &Device::Cpu)?.into_inner())
 }
 
-fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
+fn check_weights(plan: &StagePlan, weights: &Weights) -> Result<(), StageError> {
     if weights.stage() != plan.stage() || *weights.layout() != *plan.layout() {
         return Err(StageError::ForeignWeights {
             stage: plan.stage(),
@@ -338,17 +362,34 @@ fn theta(plan: &StagePlan, weights: &Weights) -> Result<Var, StageError> {
             found_parameters: weights.layout().len(),
         });
     }
-    Ok(Var::from_slice(weights.values(), weights.values().len(), &Device::Cpu)?)
+    Ok(())
 }
 
-/// The stage as Candle sees it: (z [n, width], θ [parameters]) → z' [n, width'], or the loss sum as a scalar.
+/// What a forward pass through a stage adds to a graph.
+pub(crate) struct Applied {
+    /// The outgoing z, or the loss as a scalar.
+    pub(crate) outgoing: Tensor,
+    pub(crate) loss_sum: Option<f64>,
+    saved_bytes: usize,
+}
+
+/// What a forward pass says beside its tensor.
+#[derive(Clone, Copy, Default)]
+struct Outcome {
+    /// In f64; the graph's scalar is its rounding.
+    loss_sum: Option<f64>,
+    saved_bytes: usize,
+}
+
+/// The stage as Candle sees it: z [n, width] → z' [n, width'], or the loss sum as a scalar.
 struct StageFunction {
     plan: Arc<StagePlan>,
+    cpu: Cpu,
+    weights: Weights,
     tokens: TokenBatch,
     layers: usize,
     saved: Mutex<Option<Saved>>,
-    /// The loss in f64; the graph's scalar is its rounding.
-    loss_sum: Arc<Mutex<Option<f64>>>,
+    outcome: Arc<Mutex<Outcome>>,
     gradients: Arc<Mutex<Gradients>>,
 }
 
@@ -364,20 +405,16 @@ fn values(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1()
 }
 
-impl CustomOp2 for StageFunction {
+impl CustomOp1 for StageFunction {
     fn name(&self) -> &'static str {
         "stage"
     }
 
-    fn cpu_fwd(
-        &self,
-        z: &CpuStorage,
-        z_layout: &TensorLayout,
-        theta: &CpuStorage,
-        theta_layout: &TensorLayout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (z, theta) = (slice(z, z_layout)?, slice(theta, theta_layout)?);
-        let (passed, saved) = self.plan.forward(theta, &self.tokens, z, self.layers);
+    fn cpu_fwd(&self, z: &CpuStorage, layout: &TensorLayout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (z, theta) = (slice(z, layout)?, self.weights.values());
+        let (passed, saved) = self.cpu.enter(|| self.plan.forward(&self.cpu, theta, &self.tokens, z, self.layers));
+        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.saved_bytes = saved.bytes();
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
         match passed {
             Passed::Boundary(values) => {
@@ -385,30 +422,22 @@ impl CustomOp2 for StageFunction {
                 Ok((CpuStorage::F32(values), Shape::from((self.tokens.tokens(), width))))
             }
             Passed::Loss(loss) => {
-                *self.loss_sum.lock().unwrap_or_else(PoisonError::into_inner) = Some(loss);
+                outcome.loss_sum = Some(loss);
                 Ok((CpuStorage::F32(vec![loss as f32]), Shape::from(())))
             }
         }
     }
 
-    fn bwd(
-        &self,
-        z: &Tensor,
-        theta: &Tensor,
-        _result: &Tensor,
-        gradient: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, z: &Tensor, _result: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
         let Some(saved) = self.saved.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             candle_core::bail!("a stage walks back once per forward pass");
         };
         let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let (storage, layout) = theta.storage_and_layout();
-        let candle_core::Storage::Cpu(storage) = &*storage else { candle_core::bail!("weights lie on the CPU") };
-        let theta = slice(storage, layout)?;
-        let dz = self.plan.backward(theta, &self.tokens, saved, values(gradient)?, sum.values_mut());
+        let (theta, dz, d_theta) = (self.weights.values(), values(gradient)?, sum.values_mut());
+        let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, &dz, d_theta));
         sum.count_tokens(self.tokens.tokens() as u64);
         // Of width 0 too: Candle must find a gradient at every node on its way.
-        Ok((Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?), None))
+        Ok(Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?))
     }
 }
 

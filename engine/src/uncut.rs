@@ -6,7 +6,8 @@
 use thiserror::Error;
 
 use crate::{
-    merge::{Contribution, MergeError, merge},
+    cpu::Cpu,
+    merge::{Contribution, MergeError, merge_advancing},
     model::{Gradients, ModelConfig, Weights},
     optimizer::{OptimizerConfig, OptimizerConfigError, OptimizerState},
     stage::{Stage, StageError},
@@ -34,6 +35,7 @@ pub enum UncutError {
 
 /// A model in training in one process.
 pub struct UncutTrainer {
+    cpu: Cpu,
     optimizer: OptimizerConfig,
     stages: Vec<Stage>,
     weights: Vec<Weights>,
@@ -47,7 +49,13 @@ impl UncutTrainer {
         let model = WholeModel::initial(config, run_seed)?;
         let stages = model.stages(1)?;
         let states = model.weights().iter().map(|weights| OptimizerState::new(weights.layout())).collect();
-        Ok(Self { optimizer, stages, weights: model.weights().to_vec(), states })
+        Ok(Self { cpu: Cpu::default(), optimizer, stages, weights: model.weights().to_vec(), states })
+    }
+
+    /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
+    pub fn set_cpu(&mut self, cpu: Cpu) {
+        self.stages.iter_mut().for_each(|stage| stage.set_cpu(cpu.clone()));
+        self.cpu = cpu;
     }
 
     /// Forward and backward of one microbatch; returns the loss sum in nats. Gradients add up until [`Self::step`].
@@ -58,6 +66,7 @@ impl UncutTrainer {
     }
 
     /// Ends a window: one optimizer step of every stage on what was accumulated. Without any, nothing moves.
+    /// After [`MergeError::Diverged`] the trainer is of no further use.
     pub fn step(&mut self) -> Result<(), UncutError> {
         for ((stage, weights), state) in self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states) {
             let gradients = stage.take_gradients();
@@ -65,7 +74,7 @@ impl UncutTrainer {
                 0 => Vec::new(),
                 _ => vec![Contribution { uid: 0, gradients }],
             };
-            (*weights, *state) = merge(&self.optimizer, weights, state, &contributions)?;
+            *weights = merge_advancing(&self.cpu, &self.optimizer, weights, state, &contributions)?;
             stage.set_weights(weights)?;
         }
         Ok(())

@@ -204,9 +204,9 @@ pub(crate) fn pass(stages: &[Stage], tokens: &TokenBatch) -> Result<(Tensor, f64
     let mut loss_sum = f64::NAN;
     for stage in stages {
         tokens.check(stage.config())?;
-        let (next, loss) = stage.apply(tokens, &z)?;
-        z = next;
-        loss_sum = loss.unwrap_or(loss_sum);
+        let applied = stage.apply(tokens, &z)?;
+        z = applied.outgoing;
+        loss_sum = applied.loss_sum.unwrap_or(loss_sum);
     }
     Ok((z, loss_sum))
 }
@@ -217,7 +217,7 @@ fn last_logits(stages: &[Stage], tokens: &TokenBatch) -> Result<Vec<f32>, StageE
         if let Some(logits) = stage.logits(tokens, &z)? {
             return Ok(logits);
         }
-        z = stage.apply(tokens, &z)?.0;
+        z = stage.apply(tokens, &z)?.outgoing;
     }
     Ok(Vec::new())
 }

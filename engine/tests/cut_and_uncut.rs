@@ -23,6 +23,7 @@ fn config(bottleneck: Bottleneck) -> ModelConfig {
         layers_per_stage: vec![1, 2, 1, 1],
         bottleneck,
         rope_base: 10_000,
+        kv_heads: None,
     }
 }
 
@@ -94,14 +95,17 @@ impl Formula {
     }
 
     fn attention(&self, qkv: &Tensor, batch: usize, context: usize) -> Result<Tensor> {
-        let (heads, width) = (self.config.heads, self.config.head_width());
+        let (heads, kv_heads, width) = (self.config.heads, self.config.kv_heads(), self.config.head_width());
         let half = width / 2;
         let angle = |i: usize| (i / half) as f64 / 10_000f64.powf((i % half) as f64 / half as f64);
         let angles = Tensor::from_vec((0..context * half).map(angle).collect(), (context, half), &Device::Cpu)?;
-        let part = |i: usize| {
-            let part = qkv.narrow(1, i * heads * width, heads * width)?;
+        let part = |first: usize, heads: usize| {
+            let part = qkv.narrow(1, first * width, heads * width)?;
             part.reshape((batch, context, heads, width))?.transpose(1, 2)?.contiguous()
         };
+        // Each head of keys and values once for every head of queries that reads it.
+        let ids: Vec<u32> = (0..heads).map(|head| (head / (heads / kv_heads)) as u32).collect();
+        let repeated = |x: Tensor| x.index_select(&Tensor::new(ids.as_slice(), &Device::Cpu)?, 1);
         let turned = |x: Tensor| {
             let (a, b) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
             let (cosines, sines) = (angles.cos()?, angles.sin()?);
@@ -109,13 +113,17 @@ impl Formula {
             let second = (b.broadcast_mul(&cosines)? + a.broadcast_mul(&sines)?)?;
             Tensor::cat(&[first, second], D::Minus1)?.contiguous()
         };
-        let (queries, keys) = (turned(part(0)?)?, turned(part(1)?)?);
+        let (queries, keys) = (turned(part(0, heads)?)?, repeated(turned(part(heads, kv_heads)?)?)?);
         let scores = (queries.matmul(&keys.transpose(2, 3)?.contiguous()?)? / (width as f64).sqrt())?;
         let hidden = |i: usize| if i % context <= i / context { 0.0 } else { -1e30 };
         let mask = Tensor::from_vec((0..context * context).map(hidden).collect(), (context, context), &Device::Cpu)?;
         let weights = scores.broadcast_add(&mask)?.exp()?;
         let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-        weights.matmul(&part(2)?)?.transpose(1, 2)?.contiguous()?.reshape((batch * context, heads * width))
+        weights
+            .matmul(&repeated(part(heads + kv_heads, kv_heads)?)?)?
+            .transpose(1, 2)?
+            .contiguous()?
+            .reshape((batch * context, heads * width))
     }
 
     fn layer(&self, x: &Tensor, layer: usize, batch: usize, context: usize) -> Result<Tensor> {
@@ -188,8 +196,22 @@ fn assert_gradients(found: &[Gradients], exact: &BTreeMap<String, Vec<f64>>) {
 
 #[test]
 fn cut_uncut_and_formula_agree_on_every_gradient() {
-    for bottleneck in [Bottleneck::AnchorRes { r: 6, hidden: 20 }, Bottleneck::Cut, Bottleneck::None] {
-        let config = config(bottleneck);
+    let bottlenecks = [Bottleneck::AnchorRes { r: 6, hidden: 20 }, Bottleneck::Cut, Bottleneck::None];
+    let odd = |layers_per_stage: &[usize], vocab, d_model, heads, kv_heads, ffn, context| ModelConfig {
+        vocab,
+        d_model,
+        heads,
+        kv_heads: Some(kv_heads),
+        ffn,
+        context,
+        layers_per_stage: layers_per_stage.to_vec(),
+        ..config(bottlenecks[0])
+    };
+    // Grouped queries, a stage that is first and last at once, sizes that no vector divides, more than one block of queries.
+    let odd =
+        [odd(&[3], 129, 30, 3, 1, 17, 11), odd(&[1, 2], 200, 24, 6, 2, 7, 70), odd(&[2, 1, 1], 256, 14, 7, 7, 33, 2)];
+    for config in bottlenecks.map(config).into_iter().chain(odd) {
+        let bottleneck = config.bottleneck;
         let model = WholeModel::initial(&config, &SEED).unwrap();
         let tokens = microbatch(&config, 0, 0);
 

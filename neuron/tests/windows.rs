@@ -66,6 +66,7 @@ fn model() -> ModelConfig {
         layers_per_stage: vec![1; usize::from(STAGES)],
         bottleneck: Bottleneck::AnchorRes { r: 4, hidden: 8 },
         rope_base: 10_000,
+        kv_heads: None,
     }
 }
 

@@ -5,12 +5,16 @@ use std::ops::Range;
 use super::{
     config::ModelConfig,
     layout::{Layout, ParameterKind},
+    plan::Pass,
 };
-use crate::ops::{
-    attention::{self, Attended, Rotary, Shape},
-    linear, rms_norm,
-    rms_norm::Normed,
-    silu,
+use crate::{
+    buffer::Buffer,
+    ops::{
+        attention::{self, Attended},
+        linear, rms_norm,
+        rms_norm::Normed,
+        silu,
+    },
 };
 
 /// Where a layer's parameters lie in the stage's flat vector.
@@ -22,24 +26,35 @@ pub(super) struct Block {
     gate_up: Range<usize>,
     down: Range<usize>,
     width: usize,
+    attended: usize,
     ffn: usize,
 }
 
 /// What a layer keeps for its way back.
 pub(super) struct SavedBlock {
-    x: Vec<f32>,
+    x: Buffer,
     attention_input: Normed,
     attended: Attended,
-    h: Vec<f32>,
+    h: Buffer,
     ffn_input: Normed,
-    gate_up: Vec<f32>,
-    gated: Vec<f32>,
+    gate_up: Buffer,
+    gated: Buffer,
+}
+
+impl SavedBlock {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(&**values));
+        plain.iter().sum::<usize>() + self.attention_input.bytes() + self.attended.bytes() + self.ffn_input.bytes()
+    }
 }
 
 impl Block {
     /// `layer` counts through the whole model.
     pub(super) fn new(config: &ModelConfig, layer: usize, layout: &mut Layout) -> Self {
         let (d, ffn) = (config.d_model, config.ffn);
+        let attended = config.heads * config.head_width();
+        let qkv = attended + 2 * config.kv_heads() * config.head_width();
         let layers: usize = config.layers_per_stage.iter().sum();
         let into = super::plan::fan_in_deviation(d);
         // What writes to the residual stream starts smaller, so that its variance does not grow with depth.
@@ -49,69 +64,64 @@ impl Block {
         };
         Self {
             attention_norm: push("input_layernorm", &[d], ParameterKind::Gain, None),
-            qkv: push("self_attn.qkv_proj", &[3 * d, d], ParameterKind::Matrix, Some(into)),
-            out: push("self_attn.o_proj", &[d, d], ParameterKind::Matrix, Some(back(d))),
+            qkv: push("self_attn.qkv_proj", &[qkv, d], ParameterKind::Matrix, Some(into)),
+            out: push("self_attn.o_proj", &[d, attended], ParameterKind::Matrix, Some(back(attended))),
             ffn_norm: push("post_attention_layernorm", &[d], ParameterKind::Gain, None),
             gate_up: push("mlp.gate_up_proj", &[2 * ffn, d], ParameterKind::Matrix, Some(into)),
             down: push("mlp.down_proj", &[d, ffn], ParameterKind::Matrix, Some(back(ffn))),
             width: d,
+            attended,
             ffn,
         }
     }
 
     /// x: [n, d_model] → [n, d_model].
-    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>, shape: Shape, rotary: &Rotary) -> (Vec<f32>, SavedBlock) {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Buffer) -> (Buffer, SavedBlock) {
         let of = |range: &Range<usize>| &theta[range.clone()];
-        let attention_input = rms_norm::forward(&x, of(&self.attention_norm));
-        let qkv = linear::forward(&attention_input.y, of(&self.qkv), self.width);
-        let attended = attention::forward(&qkv, shape, rotary);
-        let mut h = x.clone();
-        linear::forward_add(&attended.output, of(&self.out), self.width, &mut h);
+        let cpu = pass.cpu;
+        let attention_input = rms_norm::forward(cpu, &x, of(&self.attention_norm));
+        let qkv = linear::forward(cpu, &attention_input.y, of(&self.qkv), self.width);
+        let attended = attention::forward(cpu, &qkv, pass.shape, pass.rotary);
+        let mut h = cpu.copy(&x);
+        linear::forward_add(cpu, &attended.output, of(&self.out), self.attended, &mut h);
 
-        let ffn_input = rms_norm::forward(&h, of(&self.ffn_norm));
-        let gate_up = linear::forward(&ffn_input.y, of(&self.gate_up), self.width);
-        let gated = silu::gated_forward(&gate_up, self.ffn);
-        let mut y = h.clone();
-        linear::forward_add(&gated, of(&self.down), self.ffn, &mut y);
+        let ffn_input = rms_norm::forward(cpu, &h, of(&self.ffn_norm));
+        let gate_up = linear::forward(cpu, &ffn_input.y, of(&self.gate_up), self.width);
+        let gated = silu::gated_forward(cpu, &gate_up, self.ffn);
+        let mut y = cpu.copy(&h);
+        linear::forward_add(cpu, &gated, of(&self.down), self.ffn, &mut y);
         (y, SavedBlock { x, attention_input, attended, h, ffn_input, gate_up, gated })
     }
 
     /// Adds to the parameters' gradients and turns dy into dx.
     pub(super) fn backward(
         &self,
+        pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedBlock,
-        dy: Vec<f32>,
-        shape: Shape,
-        rotary: &Rotary,
+        dy: Buffer,
         d_theta: &mut [f32],
-    ) -> Vec<f32> {
+    ) -> Buffer {
         let of = |range: &Range<usize>| &theta[range.clone()];
+        let (cpu, context) = (pass.cpu, pass.shape.context);
+        let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {
+            linear::backward(cpu, context, dy, x, of(matrix), inputs, &mut d_theta[matrix.clone()])
+        };
         let mut d = dy;
-        let d_gated = linear::backward(&d, &saved.gated, of(&self.down), self.ffn, &mut d_theta[self.down.clone()]);
-        let d_gate_up = silu::gated_backward(&d_gated, &saved.gate_up, self.ffn);
-        let d_input = linear::backward(
-            &d_gate_up,
-            &saved.ffn_input.y,
-            of(&self.gate_up),
-            self.width,
-            &mut d_theta[self.gate_up.clone()],
-        );
+        let d_gated = back(&d, &saved.gated, &self.down, self.ffn);
+        let d_gate_up = silu::gated_backward(cpu, &d_gated, &saved.gate_up, self.ffn);
+        let d_input = back(&d_gate_up, &saved.ffn_input.y, &self.gate_up, self.width);
         let d_gain = &mut d_theta[self.ffn_norm.clone()];
-        rms_norm::backward(&d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);
+        rms_norm::backward(cpu, &d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);
 
-        let d_out = &mut d_theta[self.out.clone()];
-        let d_attended = linear::backward(&d, &saved.attended.output, of(&self.out), self.width, d_out);
-        let d_qkv = attention::backward(&d_attended, &saved.attended, shape, rotary);
-        let d_input = linear::backward(
-            &d_qkv,
-            &saved.attention_input.y,
-            of(&self.qkv),
-            self.width,
-            &mut d_theta[self.qkv.clone()],
-        );
+        let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {
+            linear::backward(cpu, context, dy, x, of(matrix), inputs, &mut d_theta[matrix.clone()])
+        };
+        let d_attended = back(&d, &saved.attended.output, &self.out, self.attended);
+        let d_qkv = attention::backward(cpu, &d_attended, &saved.attended, pass.shape, pass.rotary);
+        let d_input = back(&d_qkv, &saved.attention_input.y, &self.qkv, self.width);
         let d_gain = &mut d_theta[self.attention_norm.clone()];
-        rms_norm::backward(&d_input, &saved.x, &saved.attention_input, of(&self.attention_norm), &mut d, d_gain);
+        rms_norm::backward(cpu, &d_input, &saved.x, &saved.attention_input, of(&self.attention_norm), &mut d, d_gain);
         d
     }
 }

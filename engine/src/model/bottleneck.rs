@@ -9,9 +9,12 @@ use std::ops::Range;
 use super::{
     config::{Bottleneck, ModelConfig},
     layout::{Layout, ParameterKind},
-    plan::{BOTTLENECK_OUT_DEVIATION, fan_in_deviation},
+    plan::{BOTTLENECK_OUT_DEVIATION, Pass, fan_in_deviation},
 };
-use crate::ops::{embedding, lanes::add_assign, linear, rms_norm, rms_norm::Normed, silu};
+use crate::{
+    buffer::Buffer,
+    ops::{embedding, lanes::add_assign, linear, rms_norm, rms_norm::Normed, silu},
+};
 
 /// A two-layer perceptron.
 pub(super) struct Perceptron {
@@ -22,8 +25,14 @@ pub(super) struct Perceptron {
 }
 
 pub(super) struct SavedPerceptron {
-    hidden: Vec<f32>,
-    active: Vec<f32>,
+    hidden: Buffer,
+    active: Buffer,
+}
+
+impl SavedPerceptron {
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.hidden) + size_of_val(&*self.active)
+    }
 }
 
 impl Perceptron {
@@ -41,18 +50,34 @@ impl Perceptron {
     }
 
     /// Adds its result to y.
-    fn forward_add(&self, theta: &[f32], x: &[f32], y: &mut [f32]) -> SavedPerceptron {
-        let hidden = linear::forward(x, &theta[self.up.clone()], self.inputs);
-        let active = silu::forward(&hidden);
-        linear::forward_add(&active, &theta[self.down.clone()], self.hidden, y);
+    fn forward_add(&self, pass: &Pass<'_>, theta: &[f32], x: &[f32], y: &mut [f32]) -> SavedPerceptron {
+        let hidden = linear::forward(pass.cpu, x, &theta[self.up.clone()], self.inputs);
+        let active = silu::forward(pass.cpu, &hidden);
+        linear::forward_add(pass.cpu, &active, &theta[self.down.clone()], self.hidden, y);
         SavedPerceptron { hidden, active }
     }
 
-    fn backward(&self, theta: &[f32], saved: &SavedPerceptron, x: &[f32], dy: &[f32], d_theta: &mut [f32]) -> Vec<f32> {
+    fn backward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        saved: &SavedPerceptron,
+        x: &[f32],
+        dy: &[f32],
+        d_theta: &mut [f32],
+    ) -> Buffer {
         let (up, down) = (self.up.clone(), self.down.clone());
-        let mut d = linear::backward(dy, &saved.active, &theta[down.clone()], self.hidden, &mut d_theta[down]);
-        silu::backward(&mut d, &saved.hidden);
-        linear::backward(&d, x, &theta[up.clone()], self.inputs, &mut d_theta[up])
+        let mut d = linear::backward(
+            pass.cpu,
+            pass.shape.context,
+            dy,
+            &saved.active,
+            &theta[down.clone()],
+            self.hidden,
+            &mut d_theta[down],
+        );
+        silu::backward(pass.cpu, &mut d, &saved.hidden);
+        linear::backward(pass.cpu, pass.shape.context, &d, x, &theta[up.clone()], self.inputs, &mut d_theta[up])
     }
 }
 
@@ -64,9 +89,19 @@ pub(super) enum Sender {
 }
 
 pub(super) enum SavedSender {
-    AnchorRes { x: Vec<f32>, normed: Normed, encoder: SavedPerceptron },
+    AnchorRes { x: Buffer, normed: Normed, encoder: SavedPerceptron },
     Cut { rows: usize },
     None,
+}
+
+impl SavedSender {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::AnchorRes { x, normed, encoder } => size_of_val(&**x) + normed.bytes() + encoder.bytes(),
+            Self::Cut { .. } | Self::None => 0,
+        }
+    }
 }
 
 impl Sender {
@@ -85,36 +120,43 @@ impl Sender {
     }
 
     /// x: [n, d_model] → z: [n, boundary width].
-    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>) -> (Vec<f32>, SavedSender) {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], x: Buffer) -> (Vec<f32>, SavedSender) {
         match self {
             Self::AnchorRes { norm, encoder, r, width } => {
                 let mut z: Vec<f32> = x.chunks_exact(*width).flat_map(|row| &row[..*r]).copied().collect();
-                let normed = rms_norm::forward(&x, &theta[norm.clone()]);
-                let encoder = encoder.forward_add(theta, &normed.y, &mut z);
+                let normed = rms_norm::forward(pass.cpu, &x, &theta[norm.clone()]);
+                let encoder = encoder.forward_add(pass, theta, &normed.y, &mut z);
                 (z, SavedSender::AnchorRes { x, normed, encoder })
             }
             Self::Cut { width } => (Vec::new(), SavedSender::Cut { rows: x.len() / width }),
-            Self::None => (x, SavedSender::None),
+            Self::None => (x.to_vec(), SavedSender::None),
         }
     }
 
-    pub(super) fn backward(&self, theta: &[f32], saved: &SavedSender, dz: Vec<f32>, d_theta: &mut [f32]) -> Vec<f32> {
+    pub(super) fn backward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        saved: &SavedSender,
+        dz: &[f32],
+        d_theta: &mut [f32],
+    ) -> Buffer {
         match (self, saved) {
             (
                 Self::AnchorRes { norm, encoder, r, width },
                 SavedSender::AnchorRes { x, normed, encoder: saved_encoder },
             ) => {
-                let d_normed = encoder.backward(theta, saved_encoder, &normed.y, &dz, d_theta);
-                let mut dx = vec![0.0; x.len()];
+                let d_normed = encoder.backward(pass, theta, saved_encoder, &normed.y, dz, d_theta);
+                let mut dx = pass.cpu.zeros(x.len());
                 for (dx, dz) in dx.chunks_exact_mut(*width).zip(dz.chunks_exact(*r)) {
                     dx[..*r].copy_from_slice(dz);
                 }
                 let gain = &theta[norm.clone()];
-                rms_norm::backward(&d_normed, x, normed, gain, &mut dx, &mut d_theta[norm.clone()]);
+                rms_norm::backward(pass.cpu, &d_normed, x, normed, gain, &mut dx, &mut d_theta[norm.clone()]);
                 dx
             }
-            (Self::Cut { width }, SavedSender::Cut { rows }) => vec![0.0; rows * width],
-            _ => dz,
+            (Self::Cut { width }, SavedSender::Cut { rows }) => pass.cpu.zeros(rows * width),
+            _ => pass.cpu.copy(dz),
         }
     }
 }
@@ -132,7 +174,14 @@ enum Way {
     None,
 }
 
-pub(super) struct SavedReceiver(Option<(Vec<f32>, SavedPerceptron)>);
+pub(super) struct SavedReceiver(Option<(Buffer, SavedPerceptron)>);
+
+impl SavedReceiver {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |(z, decoder)| size_of_val(&**z) + decoder.bytes())
+    }
+}
 
 impl Receiver {
     pub(super) fn new(config: &ModelConfig, boundary: usize, layout: &mut Layout) -> Self {
@@ -154,46 +203,53 @@ impl Receiver {
     }
 
     /// z: [n, boundary width] and n token ids → x̂: [n, d_model].
-    pub(super) fn forward(&self, theta: &[f32], z: &[f32], ids: impl Iterator<Item = u8>) -> (Vec<f32>, SavedReceiver) {
+    pub(super) fn forward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        z: &[f32],
+        ids: impl Iterator<Item = u8>,
+    ) -> (Buffer, SavedReceiver) {
         let mut x;
         let mut saved = SavedReceiver(None);
         match &self.way {
             Way::AnchorRes { decoder, r } => {
-                x = vec![0.0; z.len() / r * self.width];
+                x = pass.cpu.zeros(z.len() / r * self.width);
                 for (x, z) in x.chunks_exact_mut(self.width).zip(z.chunks_exact(*r)) {
                     x[..*r].copy_from_slice(z);
                 }
-                saved = SavedReceiver(Some((z.to_vec(), decoder.forward_add(theta, z, &mut x))));
+                saved = SavedReceiver(Some((pass.cpu.copy(z), decoder.forward_add(pass, theta, z, &mut x))));
             }
             Way::Cut => {
                 let ids: Vec<u8> = ids.collect();
-                x = vec![0.0; ids.len() * self.width];
-                embedding::forward_add(&theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
+                x = pass.cpu.zeros(ids.len() * self.width);
+                embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
                 return (x, saved);
             }
-            Way::None => x = z.to_vec(),
+            Way::None => x = pass.cpu.copy(z),
         }
-        embedding::forward_add(&theta[self.anchor.clone()], ids, self.width, &mut x);
+        embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids, self.width, &mut x);
         (x, saved)
     }
 
     pub(super) fn backward(
         &self,
+        pass: &Pass<'_>,
         theta: &[f32],
         saved: &SavedReceiver,
-        dx: Vec<f32>,
+        dx: &[f32],
         ids: impl Iterator<Item = u8>,
         d_theta: &mut [f32],
     ) -> Vec<f32> {
-        embedding::backward(&dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
+        embedding::backward(pass.cpu, dx, ids, self.width, &mut d_theta[self.anchor.clone()]);
         match (&self.way, &saved.0) {
             (Way::AnchorRes { decoder, r }, Some((z, saved))) => {
-                let through_decoder = decoder.backward(theta, saved, z, &dx, d_theta);
+                let through_decoder = decoder.backward(pass, theta, saved, z, dx, d_theta);
                 let mut dz: Vec<f32> = dx.chunks_exact(self.width).flat_map(|row| &row[..*r]).copied().collect();
-                add_assign(&mut dz, &through_decoder);
+                add_assign(pass.cpu, &mut dz, &through_decoder);
                 dz
             }
-            (Way::None, _) => dx,
+            (Way::None, _) => dx.to_vec(),
             _ => Vec::new(),
         }
     }

@@ -76,6 +76,10 @@ pub struct ModelConfig {
     pub bottleneck: Bottleneck,
     /// Base of the rotary position encoding.
     pub rope_base: u32,
+    /// Heads of keys and values, each shared by `heads / kv_heads` heads of queries; `None`: as many as `heads`.
+    // Left out where it is not used, so that the texts, and with them the names, of models without it stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_heads: Option<usize>,
 }
 
 /// Why a model's shape was refused.
@@ -101,6 +105,14 @@ pub enum ConfigError {
         heads: usize,
         /// Width of the model.
         d_model: usize,
+    },
+    /// Heads of keys and values do not divide those of queries.
+    #[error("model config: {kv_heads} heads of keys and values must divide the {heads} heads of queries")]
+    KvHeads {
+        /// Heads of keys and values.
+        kv_heads: usize,
+        /// Heads of queries.
+        heads: usize,
     },
     /// There is no such stage.
     #[error("stage {stage} does not exist, the model has {stages}")]
@@ -132,6 +144,7 @@ impl ModelConfig {
             layers_per_stage: vec![1; 4],
             bottleneck: Bottleneck::AnchorRes { r: 8, hidden: 64 },
             rope_base: 10_000,
+            kv_heads: None,
         }
     }
 
@@ -148,6 +161,11 @@ impl ModelConfig {
     /// Features of one attention head.
     pub fn head_width(&self) -> usize {
         self.d_model / self.heads
+    }
+
+    /// Heads of keys and values.
+    pub fn kv_heads(&self) -> usize {
+        self.kv_heads.unwrap_or(self.heads)
     }
 
     /// Whether the stage embeds tokens.
@@ -192,7 +210,8 @@ impl ModelConfig {
         let (d, ffn, context) = (self.d_model as u64, self.ffn as u64, self.context as u64);
         let layers = self.layers_per_stage.get(stage.as_usize()).copied().unwrap_or(0) as u64;
         // Causal attention looks at half the context on average, twice (scores and values).
-        let mut macs = layers * (4 * d * d + 3 * d * ffn + d * context);
+        let kv = (self.kv_heads() * self.head_width()) as u64;
+        let mut macs = layers * (2 * d * d + 2 * d * kv + 3 * d * ffn + d * context);
         if let Bottleneck::AnchorRes { r, hidden } = self.bottleneck {
             let one_side = (hidden * (self.d_model + r)) as u64;
             macs += one_side * (u64::from(!self.is_first(stage)) + u64::from(!self.is_last(stage)));
@@ -224,6 +243,9 @@ impl ModelConfig {
         }
         if !self.d_model.is_multiple_of(self.heads) || !self.head_width().is_multiple_of(2) {
             return Err(ConfigError::Heads { heads: self.heads, d_model: self.d_model });
+        }
+        if self.kv_heads() == 0 || !self.heads.is_multiple_of(self.kv_heads()) {
+            return Err(ConfigError::KvHeads { kv_heads: self.kv_heads(), heads: self.heads });
         }
         for stage in self.stage_indices() {
             let parameters = self.parameter_bound(stage);
@@ -276,6 +298,8 @@ mod tests {
         assert!(matches!(refused(|c| c.heads = 7), ConfigError::Heads { heads: 7, d_model: 64 }));
         assert!(matches!(refused(|c| c.heads = 64), ConfigError::Heads { .. }), "a head of one feature has no pair");
         assert!(matches!(refused(|c| c.heads = 0), ConfigError::OutOfRange { name: "heads", .. }));
+        assert!(matches!(refused(|c| c.kv_heads = Some(3)), ConfigError::KvHeads { kv_heads: 3, heads: 4 }));
+        assert!(matches!(refused(|c| c.kv_heads = Some(0)), ConfigError::KvHeads { .. }));
         assert!(matches!(refused(|c| c.layers_per_stage.clear()), ConfigError::OutOfRange { .. }));
         assert!(matches!(refused(|c| c.layers_per_stage[2] = 0), ConfigError::OutOfRange { .. }));
         assert!(matches!(

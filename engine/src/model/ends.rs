@@ -5,9 +5,12 @@ use std::ops::Range;
 use super::{
     config::ModelConfig,
     layout::{Layout, ParameterKind},
-    plan::{EMBEDDING_DEVIATION, HEAD_DEVIATION},
+    plan::{EMBEDDING_DEVIATION, HEAD_DEVIATION, Pass},
 };
-use crate::ops::{cross_entropy, embedding, linear, rms_norm, rms_norm::Normed};
+use crate::{
+    buffer::Buffer,
+    ops::{cross_entropy, embedding, linear, rms_norm, rms_norm::Normed},
+};
 
 /// Token embedding of the first stage.
 pub(super) struct Embedding {
@@ -26,14 +29,14 @@ impl Embedding {
         Self { table, width: config.d_model }
     }
 
-    pub(super) fn forward(&self, theta: &[f32], ids: impl Iterator<Item = u8>, tokens: usize) -> Vec<f32> {
-        let mut x = vec![0.0; tokens * self.width];
-        embedding::forward_add(&theta[self.table.clone()], ids, self.width, &mut x);
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], ids: impl Iterator<Item = u8>) -> Buffer {
+        let mut x = pass.cpu.zeros(pass.tokens() * self.width);
+        embedding::forward_add(pass.cpu, &theta[self.table.clone()], ids, self.width, &mut x);
         x
     }
 
-    pub(super) fn backward(&self, dx: &[f32], ids: impl Iterator<Item = u8>, d_theta: &mut [f32]) {
-        embedding::backward(dx, ids, self.width, &mut d_theta[self.table.clone()]);
+    pub(super) fn backward(&self, pass: &Pass<'_>, dx: &[f32], ids: impl Iterator<Item = u8>, d_theta: &mut [f32]) {
+        embedding::backward(pass.cpu, dx, ids, self.width, &mut d_theta[self.table.clone()]);
     }
 }
 
@@ -46,10 +49,17 @@ pub(super) struct Head {
 }
 
 pub(super) struct SavedHead {
-    x: Vec<f32>,
+    x: Buffer,
     normed: Normed,
     /// Of the loss sum.
-    d_logits: Vec<f32>,
+    d_logits: Buffer,
+}
+
+impl SavedHead {
+    /// Bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.x) + self.normed.bytes() + size_of_val(&*self.d_logits)
+    }
 }
 
 impl Head {
@@ -61,26 +71,40 @@ impl Head {
     }
 
     /// x: [n, d_model] → [n, vocab].
-    pub(super) fn logits(&self, theta: &[f32], x: &[f32]) -> Vec<f32> {
-        let normed = rms_norm::forward(x, &theta[self.norm.clone()]);
-        linear::forward(&normed.y, &theta[self.matrix.clone()], self.width)
+    pub(super) fn logits(&self, pass: &Pass<'_>, theta: &[f32], x: &[f32]) -> Buffer {
+        let normed = rms_norm::forward(pass.cpu, x, &theta[self.norm.clone()]);
+        linear::forward(pass.cpu, &normed.y, &theta[self.matrix.clone()], self.width)
     }
 
     /// The loss sum in nats.
-    pub(super) fn forward(&self, theta: &[f32], x: Vec<f32>, targets: impl Iterator<Item = u8>) -> (f64, SavedHead) {
-        let normed = rms_norm::forward(&x, &theta[self.norm.clone()]);
-        let mut d_logits = linear::forward(&normed.y, &theta[self.matrix.clone()], self.width);
-        let loss = cross_entropy::forward(&mut d_logits, targets, self.vocab);
+    pub(super) fn forward(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        x: Buffer,
+        targets: impl Iterator<Item = u8>,
+    ) -> (f64, SavedHead) {
+        let normed = rms_norm::forward(pass.cpu, &x, &theta[self.norm.clone()]);
+        let mut d_logits = linear::forward(pass.cpu, &normed.y, &theta[self.matrix.clone()], self.width);
+        let loss = cross_entropy::forward(pass.cpu, &mut d_logits, targets, self.vocab);
         (loss, SavedHead { x, normed, d_logits })
     }
 
-    pub(super) fn backward(&self, theta: &[f32], saved: &SavedHead, d_theta: &mut [f32]) -> Vec<f32> {
+    pub(super) fn backward(&self, pass: &Pass<'_>, theta: &[f32], saved: &SavedHead, d_theta: &mut [f32]) -> Buffer {
         let (norm, matrix) = (self.norm.clone(), self.matrix.clone());
         let weights = &theta[matrix.clone()];
-        let d_normed = linear::backward(&saved.d_logits, &saved.normed.y, weights, self.width, &mut d_theta[matrix]);
-        let mut dx = vec![0.0; saved.x.len()];
+        let d_normed = linear::backward(
+            pass.cpu,
+            pass.shape.context,
+            &saved.d_logits,
+            &saved.normed.y,
+            weights,
+            self.width,
+            &mut d_theta[matrix],
+        );
+        let mut dx = pass.cpu.zeros(saved.x.len());
         let gain = &theta[norm.clone()];
-        rms_norm::backward(&d_normed, &saved.x, &saved.normed, gain, &mut dx, &mut d_theta[norm]);
+        rms_norm::backward(pass.cpu, &d_normed, &saved.x, &saved.normed, gain, &mut dx, &mut d_theta[norm]);
         dx
     }
 }

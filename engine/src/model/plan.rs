@@ -8,6 +8,8 @@ use super::{
     layout::Layout,
 };
 use crate::{
+    buffer::Buffer,
+    cpu::Cpu,
     ops::attention::{Rotary, Shape},
     tokens::TokenBatch,
 };
@@ -40,6 +42,19 @@ struct Parts {
     exit: Exit,
 }
 
+/// What all parts of one pass share.
+pub(super) struct Pass<'a> {
+    pub(super) cpu: &'a Cpu,
+    pub(super) shape: Shape,
+    pub(super) rotary: &'a Rotary,
+}
+
+impl Pass<'_> {
+    pub(super) fn tokens(&self) -> usize {
+        self.shape.batch * self.shape.context
+    }
+}
+
 /// Everything a stage needs besides its weights. Immutable.
 pub(crate) struct StagePlan {
     config: ModelConfig,
@@ -59,6 +74,18 @@ pub(crate) struct Saved {
 enum SavedExit {
     Boundary(SavedSender),
     Loss(SavedHead),
+}
+
+impl Saved {
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let blocks: usize = self.blocks.iter().map(SavedBlock::bytes).sum();
+        let exit = match &self.exit {
+            SavedExit::Boundary(sender) => sender.bytes(),
+            SavedExit::Loss(head) => head.bytes(),
+        };
+        blocks + exit + self.entry.as_ref().map_or(0, SavedReceiver::bytes)
+    }
 }
 
 /// What a forward pass ends in.
@@ -111,20 +138,22 @@ impl StagePlan {
         std::sync::Arc::clone(&self.layout)
     }
 
-    fn shape(&self, tokens: &TokenBatch) -> Shape {
-        Shape {
+    fn pass<'a>(&'a self, cpu: &'a Cpu, tokens: &TokenBatch) -> Pass<'a> {
+        let shape = Shape {
             batch: tokens.batch(),
             context: tokens.context(),
             heads: self.config.heads,
+            kv_heads: self.config.kv_heads(),
             head_width: self.config.head_width(),
-        }
+        };
+        Pass { cpu, shape, rotary: &self.rotary }
     }
 
-    fn enter(&self, theta: &[f32], tokens: &TokenBatch, z: &[f32]) -> (Vec<f32>, Option<SavedReceiver>) {
+    fn enter(&self, pass: &Pass<'_>, theta: &[f32], tokens: &TokenBatch, z: &[f32]) -> (Buffer, Option<SavedReceiver>) {
         match &self.parts.entry {
-            Entry::Tokens(embedding) => (embedding.forward(theta, tokens.inputs(), tokens.tokens()), None),
+            Entry::Tokens(embedding) => (embedding.forward(pass, theta, tokens.inputs()), None),
             Entry::Boundary(receiver) => {
-                let (x, saved) = receiver.forward(theta, z, tokens.inputs());
+                let (x, saved) = receiver.forward(pass, theta, z, tokens.inputs());
                 (x, Some(saved))
             }
         }
@@ -132,22 +161,29 @@ impl StagePlan {
 
     /// Runs the first `layers` layers (all, for an honest stage) and keeps what the way back needs. `z` is empty in the
     /// first stage, else [n, boundary width]; the caller has checked tokens and sizes.
-    pub(crate) fn forward(&self, theta: &[f32], tokens: &TokenBatch, z: &[f32], layers: usize) -> (Passed, Saved) {
-        let shape = self.shape(tokens);
-        let (mut x, entry) = self.enter(theta, tokens, z);
+    pub(crate) fn forward(
+        &self,
+        cpu: &Cpu,
+        theta: &[f32],
+        tokens: &TokenBatch,
+        z: &[f32],
+        layers: usize,
+    ) -> (Passed, Saved) {
+        let pass = &self.pass(cpu, tokens);
+        let (mut x, entry) = self.enter(pass, theta, tokens, z);
         let mut blocks = Vec::with_capacity(self.parts.blocks.len());
         for block in self.parts.blocks.iter().take(layers) {
-            let (y, saved) = block.forward(theta, x, shape, &self.rotary);
+            let (y, saved) = block.forward(pass, theta, x);
             blocks.push(saved);
             x = y;
         }
         let (passed, exit) = match &self.parts.exit {
             Exit::Boundary(sender) => {
-                let (z, saved) = sender.forward(theta, x);
+                let (z, saved) = sender.forward(pass, theta, x);
                 (Passed::Boundary(z), SavedExit::Boundary(saved))
             }
             Exit::Loss(head) => {
-                let (loss, saved) = head.forward(theta, x, tokens.targets());
+                let (loss, saved) = head.forward(pass, theta, x, tokens.targets());
                 (Passed::Loss(loss), SavedExit::Loss(saved))
             }
         };
@@ -158,25 +194,28 @@ impl StagePlan {
     /// stage). `dz` is the gradient of the outgoing z; the last stage needs none.
     pub(crate) fn backward(
         &self,
+        cpu: &Cpu,
         theta: &[f32],
         tokens: &TokenBatch,
         saved: Saved,
-        dz: Vec<f32>,
+        dz: &[f32],
         d_theta: &mut [f32],
     ) -> Vec<f32> {
-        let shape = self.shape(tokens);
+        let pass = &self.pass(cpu, tokens);
         let mut d = match (&self.parts.exit, &saved.exit) {
-            (Exit::Boundary(sender), SavedExit::Boundary(saved)) => sender.backward(theta, saved, dz, d_theta),
-            (Exit::Loss(head), SavedExit::Loss(saved)) => head.backward(theta, saved, d_theta),
+            (Exit::Boundary(sender), SavedExit::Boundary(saved)) => sender.backward(pass, theta, saved, dz, d_theta),
+            (Exit::Loss(head), SavedExit::Loss(saved)) => head.backward(pass, theta, saved, d_theta),
             _ => unreachable!("what was saved comes from the same plan"),
         };
         for (block, saved) in self.parts.blocks.iter().zip(saved.blocks).rev() {
-            d = block.backward(theta, &saved, d, shape, &self.rotary, d_theta);
+            d = block.backward(pass, theta, &saved, d, d_theta);
         }
         match (&self.parts.entry, &saved.entry) {
-            (Entry::Boundary(receiver), Some(saved)) => receiver.backward(theta, saved, d, tokens.inputs(), d_theta),
+            (Entry::Boundary(receiver), Some(saved)) => {
+                receiver.backward(pass, theta, saved, &d, tokens.inputs(), d_theta)
+            }
             (Entry::Tokens(embedding), _) => {
-                embedding.backward(&d, tokens.inputs(), d_theta);
+                embedding.backward(pass, &d, tokens.inputs(), d_theta);
                 Vec::new()
             }
             _ => Vec::new(),
@@ -184,12 +223,13 @@ impl StagePlan {
     }
 
     /// Logits of every token, [n, vocab]; `None` unless this is the last stage.
-    pub(crate) fn logits(&self, theta: &[f32], tokens: &TokenBatch, z: &[f32]) -> Option<Vec<f32>> {
+    pub(crate) fn logits(&self, cpu: &Cpu, theta: &[f32], tokens: &TokenBatch, z: &[f32]) -> Option<Vec<f32>> {
         let Exit::Loss(head) = &self.parts.exit else { return None };
-        let (mut x, _) = self.enter(theta, tokens, z);
+        let pass = &self.pass(cpu, tokens);
+        let (mut x, _) = self.enter(pass, theta, tokens, z);
         for block in &self.parts.blocks {
-            x = block.forward(theta, x, self.shape(tokens), &self.rotary).0;
+            x = block.forward(pass, theta, x).0;
         }
-        Some(head.logits(theta, &x))
+        Some(head.logits(pass, theta, &x).to_vec())
     }
 }

@@ -1,12 +1,17 @@
-//! Causal multi-head attention with rotary positions, fused: the scores of a head exist for a few rows at a time, and
-//! are computed again on the way back rather than kept.
+//! Causal attention with rotary positions, fused: the scores of a head exist for a few rows at a time, and are computed
+//! again on the way back rather than kept. Several heads of queries may share one of keys and values (grouped queries).
+//!
+//! Sequences do not see each other, so threads divide them.
 
 use super::{
-    lanes::{dot, exp, max, sum, vectorized},
-    matrix::{View, multiply},
+    kernel::kernels,
+    lanes::{dot, exp, max, sum},
+    matrix::{INNER_PIECE, Into, View, multiply},
 };
+use crate::{buffer::Buffer, cpu::Cpu};
 
-/// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds `gemm` better.
+/// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds the multipliers
+/// better. Part of the bits of the gradients of keys and values.
 const QUERY_ROWS: usize = 64;
 
 /// Cosines and sines of the rotary encoding, [context, head_width / 2] each. Feature i turns together with feature
@@ -22,10 +27,10 @@ impl Rotary {
         let half = head_width / 2;
         let angle = |i: usize| {
             let (position, pair) = (i / half, i % half);
-            position as f64 / f64::from(base).powf(pair as f64 / half as f64)
+            position as f64 / libm::pow(f64::from(base), pair as f64 / half as f64)
         };
         let table = |f: fn(f64) -> f64| (0..context * half).map(|i| f(angle(i)) as f32).collect();
-        Self { cosines: table(f64::cos), sines: table(f64::sin), half }
+        Self { cosines: table(libm::cos), sines: table(libm::sin), half }
     }
 
     #[inline(always)]
@@ -53,12 +58,20 @@ pub(crate) struct Shape {
     pub(crate) batch: usize,
     pub(crate) context: usize,
     pub(crate) heads: usize,
+    /// Heads of keys and values; divides `heads`.
+    pub(crate) kv_heads: usize,
     pub(crate) head_width: usize,
 }
 
 impl Shape {
+    /// Features of all heads of queries.
     fn width(&self) -> usize {
         self.heads * self.head_width
+    }
+
+    /// Features of queries, keys and values together.
+    fn qkv_width(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.head_width
     }
 
     /// Elements of one head's matrix.
@@ -66,21 +79,40 @@ impl Shape {
         self.context * self.head_width
     }
 
-    /// Where the three matrices of a (sequence, head) lie in `rotated`.
-    fn head_start(&self, sequence: usize, head: usize) -> usize {
-        (sequence * self.heads + head) * 3 * self.head()
+    /// Elements of one sequence's queries, keys and values.
+    fn sequence(&self) -> usize {
+        self.context * self.qkv_width()
+    }
+
+    /// Heads of queries that share one of keys and values.
+    fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// A sequence's heads apart: of queries, of keys, of values.
+    fn parts<'a>(&self, sequence: &'a [f32]) -> (&'a [f32], &'a [f32], &'a [f32]) {
+        let (queries, rest) = sequence.split_at(self.heads * self.head());
+        let (keys, values) = rest.split_at(self.kv_heads * self.head());
+        (queries, keys, values)
     }
 }
 
 /// What the way back needs.
 pub(crate) struct Attended {
     /// The result, [n, heads · head_width].
-    pub(crate) output: Vec<f32>,
-    /// Per sequence and head: queries (turned and scaled), keys (turned), values; [context, head_width] each.
-    rotated: Vec<f32>,
+    pub(crate) output: Buffer,
+    /// Per sequence, head after head: queries (turned and scaled), keys (turned), values; [context, head_width] each.
+    rotated: Buffer,
     /// Per sequence, head and query: its highest score, and 1 / Σ exp(score − highest). With both, the way back finds
     /// the same probabilities to the last bit.
     softmaxes: Vec<Softmax>,
+}
+
+impl Attended {
+    /// Bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.output) + size_of_val(&*self.rotated) + size_of_val(&*self.softmaxes)
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -89,77 +121,106 @@ struct Softmax {
     scale: f32,
 }
 
-/// qkv: [n, 3 · heads · head_width], queries, keys and values of all heads side by side.
-pub(crate) fn forward(qkv: &[f32], shape: Shape, rotary: &Rotary) -> Attended {
-    let Shape { batch, context, heads, head_width } = shape;
-    let width = shape.width();
-    let mut rotated = vec![0.0; batch * heads * 3 * shape.head()];
-    turn(qkv, shape, rotary, &mut rotated);
-    let mut output = vec![0.0; batch * context * width];
+/// qkv: [n, (heads + 2 · kv_heads) · head_width], queries, keys and values of all heads side by side.
+pub(crate) fn forward(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary) -> Attended {
+    let Shape { batch, context, heads, .. } = shape;
+    let mut rotated = cpu.buffer(batch * shape.sequence());
+    let mut output = cpu.buffer(batch * context * shape.width());
     let mut softmaxes = vec![Softmax::default(); batch * heads * context];
-    let mut scores = vec![0.0; QUERY_ROWS.min(context) * context];
-    for sequence in 0..batch {
-        for head in 0..heads {
-            let start = shape.head_start(sequence, head);
-            let (queries, rest) = rotated[start..start + 3 * shape.head()].split_at(shape.head());
-            let (keys, values) = rest.split_at(shape.head());
-            for first in (0..context).step_by(QUERY_ROWS) {
-                let rows = QUERY_ROWS.min(context - first);
-                let visible = first + rows;
-                raw_scores(queries, keys, head_width, first, rows, &mut scores);
-                let softmaxes = &mut softmaxes[(sequence * heads + head) * context + first..][..rows];
-                softmax(&mut scores[..rows * visible], visible, first, softmaxes);
-                multiply(
-                    (rows, head_width, visible),
-                    (&mut output, View::rows(width).at((sequence * context + first) * width + head * head_width)),
-                    false,
-                    (&scores, View::rows(visible)),
-                    (values, View::rows(head_width)),
-                );
-            }
-        }
-    }
+    let sequences = qkv
+        .chunks_exact(shape.sequence())
+        .zip(rotated.chunks_exact_mut(shape.sequence()))
+        .zip(output.chunks_exact_mut(context * shape.width()))
+        .zip(softmaxes.chunks_exact_mut(heads * context));
+    cpu.each(sequences, |(((qkv, rotated), output), softmaxes)| {
+        turn(cpu, qkv, shape, rotary, rotated);
+        attend(cpu, shape, rotated, output, softmaxes);
+    });
     Attended { output, rotated, softmaxes }
 }
 
-/// Sorts qkv by head and turns queries and keys; queries also take the scale of the scores.
-fn turn(qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f32]) {
-    let Shape { batch, context, heads, head_width } = shape;
-    let width = shape.width();
-    let scale = 1.0 / (head_width as f32).sqrt();
-    vectorized(|| {
-        for sequence in 0..batch {
-            for position in 0..context {
-                let (cosines, sines) = rotary.at(position);
-                let row = &qkv[(sequence * context + position) * 3 * width..][..3 * width];
-                for head in 0..heads {
-                    let to = shape.head_start(sequence, head) + position * head_width;
-                    let (query, key, value) = (to, to + shape.head(), to + 2 * shape.head());
-                    let from = |part: usize| &row[part * width + head * head_width..][..head_width];
-                    rotate(from(0), &mut rotated[query..][..head_width], cosines, sines, 1.0, scale);
-                    rotate(from(1), &mut rotated[key..][..head_width], cosines, sines, 1.0, 1.0);
-                    rotated[value..][..head_width].copy_from_slice(from(2));
+/// One sequence's way from turned queries, keys and values to the result.
+fn attend(cpu: &Cpu, shape: Shape, rotated: &[f32], output: &mut [f32], softmaxes: &mut [Softmax]) {
+    let Shape { context, head_width, .. } = shape;
+    let (queries, keys, values) = shape.parts(rotated);
+    let mut scores = vec![0.0; QUERY_ROWS.min(context) * context];
+    let mut keys_across = vec![0.0; shape.head()];
+    let heads = queries.chunks_exact(shape.head()).zip(softmaxes.chunks_exact_mut(context)).enumerate();
+    for (head, (queries, softmaxes)) in heads {
+        let shared = head / shape.group() * shape.head();
+        if head.is_multiple_of(shape.group()) {
+            transpose(cpu, &keys[shared..][..shape.head()], head_width, &mut keys_across);
+        }
+        for first in (0..context).step_by(QUERY_ROWS) {
+            let rows = QUERY_ROWS.min(context - first);
+            let visible = first + rows;
+            raw_scores(cpu, queries, &keys_across, shape, first, &mut scores);
+            softmax(cpu, &mut scores[..rows * visible], visible, first, &mut softmaxes[first..][..rows]);
+            let to = View::rows(shape.width()).at(first * shape.width() + head * head_width);
+            multiply(
+                cpu,
+                (rows, head_width, visible),
+                INNER_PIECE,
+                (output, to, Into::Replaced),
+                (&scores, View::rows(visible)),
+                (&values[shared..], View::rows(head_width)),
+            );
+        }
+    }
+}
+
+kernels! {
+    /// Sorts a sequence's qkv by head and turns queries and keys; queries also take the scale of the scores.
+    fn turn(qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f32]) {
+        let Shape { heads, kv_heads, head_width, .. } = shape;
+        let scale = 1.0 / (head_width as f32).sqrt();
+        for (position, row) in qkv.chunks_exact(shape.qkv_width()).enumerate() {
+            let (cosines, sines) = rotary.at(position);
+            for (head, from) in row.chunks_exact(head_width).enumerate() {
+                let to = &mut rotated[head * shape.head() + position * head_width..][..head_width];
+                if head < heads {
+                    rotate(from, to, cosines, sines, 1.0, scale);
+                } else if head < heads + kv_heads {
+                    rotate(from, to, cosines, sines, 1.0, 1.0);
+                } else {
+                    to.copy_from_slice(from);
                 }
             }
         }
-    });
+    }
 }
 
-/// scores = Q·Kᵀ for queries first..first+rows and the keys they may see at most; [rows, first + rows].
-fn raw_scores(queries: &[f32], keys: &[f32], head_width: usize, first: usize, rows: usize, scores: &mut [f32]) {
+kernels! {
+    /// [rows, columns] → [columns, rows].
+    fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
+        let rows = from.len() / columns;
+        for (column, to) in to.chunks_exact_mut(rows).enumerate() {
+            for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
+                *to = *from;
+            }
+        }
+    }
+}
+
+/// scores = Q·Kᵀ for a block of queries from `first` and the keys they may see at most; [rows, first + rows].
+/// `keys_across`: [head_width, context].
+fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, first: usize, scores: &mut [f32]) {
+    let Shape { context, head_width, .. } = shape;
+    let rows = QUERY_ROWS.min(context - first);
     let visible = first + rows;
     multiply(
+        cpu,
         (rows, visible, head_width),
-        (scores, View::rows(visible)),
-        false,
+        INNER_PIECE,
+        (scores, View::rows(visible), Into::Replaced),
         (queries, View::rows(head_width).at(first * head_width)),
-        (keys, View::rows(head_width).transposed()),
+        (keys_across, View::rows(context)),
     );
 }
 
-/// Row by row over the keys up to the query's own position; zero beyond.
-fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
-    vectorized(|| {
+kernels! {
+    /// Row by row over the keys up to the query's own position; zero beyond.
+    fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
         for (i, (row, softmax)) in scores.chunks_exact_mut(visible).zip(softmaxes).enumerate() {
             let (row, future) = row.split_at_mut(first + i + 1);
             future.fill(0.0);
@@ -173,97 +234,150 @@ fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [So
             }
             *softmax = Softmax { highest, scale };
         }
-    });
+    }
 }
 
 /// The gradient of qkv from that of the output.
-pub(crate) fn backward(d_output: &[f32], attended: &Attended, shape: Shape, rotary: &Rotary) -> Vec<f32> {
-    let Shape { batch, context, heads, head_width } = shape;
-    let width = shape.width();
-    let mut d_qkv = vec![0.0; batch * context * 3 * width];
-    let scratch = QUERY_ROWS.min(context) * context;
-    let (mut probabilities, mut d_scores) = (vec![0.0; scratch], vec![0.0; scratch]);
-    let mut d_rotated = vec![0.0; 3 * shape.head()];
-    for sequence in 0..batch {
-        for head in 0..heads {
-            let start = shape.head_start(sequence, head);
-            let (queries, rest) = attended.rotated[start..start + 3 * shape.head()].split_at(shape.head());
-            let (keys, values) = rest.split_at(shape.head());
-            d_rotated.fill(0.0);
-            let (d_queries, rest) = d_rotated.split_at_mut(shape.head());
-            let (d_keys, d_values) = rest.split_at_mut(shape.head());
-            for first in (0..context).step_by(QUERY_ROWS) {
-                let rows = QUERY_ROWS.min(context - first);
-                let visible = first + rows;
-                let block = View::rows(width).at((sequence * context + first) * width + head * head_width);
-                raw_scores(queries, keys, head_width, first, rows, &mut probabilities);
-                multiply(
-                    (rows, visible, head_width),
-                    (&mut d_scores, View::rows(visible)),
-                    false,
-                    (d_output, block),
-                    (values, View::rows(head_width).transposed()),
-                );
-                let softmaxes = &attended.softmaxes[(sequence * heads + head) * context + first..][..rows];
-                vectorized(|| {
-                    for (i, softmax) in softmaxes.iter().enumerate() {
-                        let at = block.start + i * width;
-                        let along = dot(&d_output[at..][..head_width], &attended.output[at..][..head_width]);
-                        let seen = first + i + 1;
-                        let (p, p_future) = probabilities[i * visible..][..visible].split_at_mut(seen);
-                        let (ds, ds_future) = d_scores[i * visible..][..visible].split_at_mut(seen);
-                        p_future.fill(0.0);
-                        ds_future.fill(0.0);
-                        for (p, ds) in p.iter_mut().zip(ds) {
-                            *p = exp(*p - softmax.highest) * softmax.scale;
-                            *ds = *p * (*ds - along);
-                        }
-                    }
-                });
-                multiply(
-                    (rows, head_width, visible),
-                    (d_queries, View::rows(head_width).at(first * head_width)),
-                    false,
-                    (&d_scores, View::rows(visible)),
-                    (keys, View::rows(head_width)),
-                );
-                multiply(
-                    (visible, head_width, rows),
-                    (d_keys, View::rows(head_width)),
-                    true,
-                    (&d_scores, View::rows(visible).transposed()),
-                    (queries, View::rows(head_width).at(first * head_width)),
-                );
-                multiply(
-                    (visible, head_width, rows),
-                    (d_values, View::rows(head_width)),
-                    true,
-                    (&probabilities, View::rows(visible).transposed()),
-                    (d_output, block),
-                );
-            }
-            turn_back(&d_rotated, shape, rotary, sequence, head, &mut d_qkv);
-        }
-    }
+pub(crate) fn backward(cpu: &Cpu, d_output: &[f32], attended: &Attended, shape: Shape, rotary: &Rotary) -> Buffer {
+    let Shape { batch, context, heads, .. } = shape;
+    let mut d_qkv = cpu.buffer(batch * shape.sequence());
+    let sequences = d_qkv
+        .chunks_exact_mut(shape.sequence())
+        .zip(attended.rotated.chunks_exact(shape.sequence()))
+        .zip(attended.output.chunks_exact(context * shape.width()))
+        .zip(d_output.chunks_exact(context * shape.width()))
+        .zip(attended.softmaxes.chunks_exact(heads * context));
+    cpu.each(sequences, |((((d_qkv, rotated), output), d_output), softmaxes)| {
+        let mut d_rotated = cpu.zeros(shape.sequence());
+        attend_back(cpu, shape, rotated, (output, d_output), softmaxes, &mut d_rotated);
+        turn_back(cpu, &d_rotated, shape, rotary, d_qkv);
+    });
     d_qkv
 }
 
-/// The reverse of [`turn`] for one head.
-fn turn_back(d_rotated: &[f32], shape: Shape, rotary: &Rotary, sequence: usize, head: usize, d_qkv: &mut [f32]) {
-    let Shape { context, head_width, .. } = shape;
+/// The reverse of [`attend`]; `d_rotated` starts at zero.
+fn attend_back(
+    cpu: &Cpu,
+    shape: Shape,
+    rotated: &[f32],
+    (output, d_output): (&[f32], &[f32]),
+    softmaxes: &[Softmax],
+    d_rotated: &mut [f32],
+) {
+    let Shape { context, heads, kv_heads, head_width, .. } = shape;
     let width = shape.width();
-    let scale = 1.0 / (head_width as f32).sqrt();
-    vectorized(|| {
-        for position in 0..context {
-            let (cosines, sines) = rotary.at(position);
-            let row = &mut d_qkv[(sequence * context + position) * 3 * width..][..3 * width];
-            let from = |part: usize| &d_rotated[part * shape.head() + position * head_width..][..head_width];
-            let at = |part: usize| part * width + head * head_width;
-            rotate(from(0), &mut row[at(0)..][..head_width], cosines, sines, -1.0, scale);
-            rotate(from(1), &mut row[at(1)..][..head_width], cosines, sines, -1.0, 1.0);
-            row[at(2)..][..head_width].copy_from_slice(from(2));
+    let (queries, keys, values) = shape.parts(rotated);
+    let (d_queries, rest) = d_rotated.split_at_mut(heads * shape.head());
+    let (d_keys, d_values) = rest.split_at_mut(kv_heads * shape.head());
+    let scratch = QUERY_ROWS.min(context) * context;
+    let (mut probabilities, mut d_scores) = (vec![0.0; scratch], vec![0.0; scratch]);
+    let (mut keys_across, mut values_across) = (vec![0.0; shape.head()], vec![0.0; shape.head()]);
+    for head in 0..heads {
+        let shared = head / shape.group() * shape.head();
+        let (keys, values) = (&keys[shared..][..shape.head()], &values[shared..][..shape.head()]);
+        if head.is_multiple_of(shape.group()) {
+            transpose(cpu, keys, head_width, &mut keys_across);
+            transpose(cpu, values, head_width, &mut values_across);
         }
-    });
+        let (d_keys, d_values) = (&mut d_keys[shared..][..shape.head()], &mut d_values[shared..][..shape.head()]);
+        let (queries, d_queries) = (&queries[head * shape.head()..], &mut d_queries[head * shape.head()..]);
+        for first in (0..context).step_by(QUERY_ROWS) {
+            let rows = QUERY_ROWS.min(context - first);
+            let visible = first + rows;
+            let block = View::rows(width).at(first * width + head * head_width);
+            let across = View::rows(context);
+            raw_scores(cpu, queries, &keys_across, shape, first, &mut probabilities);
+            multiply(
+                cpu,
+                (rows, visible, head_width),
+                INNER_PIECE,
+                (&mut d_scores, View::rows(visible), Into::Replaced),
+                (d_output, block),
+                (&values_across, across),
+            );
+            let softmaxes = &softmaxes[head * context + first..][..rows];
+            for i in 0..rows {
+                let at = block.start + i * width;
+                let row = i * visible..(i + 1) * visible;
+                let (d_output, output) = (&d_output[at..][..head_width], &output[at..][..head_width]);
+                softmax_back(
+                    cpu,
+                    first + i + 1,
+                    softmaxes[i],
+                    (d_output, output),
+                    &mut probabilities[row.clone()],
+                    &mut d_scores[row],
+                );
+            }
+            let of_block = View::rows(head_width).at(first * head_width);
+            multiply(
+                cpu,
+                (rows, head_width, visible),
+                INNER_PIECE,
+                (d_queries, of_block, Into::Replaced),
+                (&d_scores, View::rows(visible)),
+                (keys, View::rows(head_width)),
+            );
+            multiply(
+                cpu,
+                (visible, head_width, rows),
+                INNER_PIECE,
+                (d_keys, View::rows(head_width), Into::Added),
+                (&d_scores, View::rows(visible).transposed()),
+                (queries, of_block),
+            );
+            multiply(
+                cpu,
+                (visible, head_width, rows),
+                INNER_PIECE,
+                (d_values, View::rows(head_width), Into::Added),
+                (&probabilities, View::rows(visible).transposed()),
+                (d_output, block),
+            );
+        }
+    }
+}
+
+kernels! {
+    /// A query's scores to probabilities, and the gradient of these to that of the scores; zero beyond what it has `seen`.
+    fn softmax_back(
+        seen: usize,
+        softmax: Softmax,
+        outputs: (&[f32], &[f32]),
+        probabilities: &mut [f32],
+        d_scores: &mut [f32],
+    ) {
+        let along = dot(outputs.0, outputs.1);
+        let (p, p_future) = probabilities.split_at_mut(seen);
+        let (ds, ds_future) = d_scores.split_at_mut(seen);
+        p_future.fill(0.0);
+        ds_future.fill(0.0);
+        for (p, ds) in p.iter_mut().zip(ds) {
+            *p = exp(*p - softmax.highest) * softmax.scale;
+            *ds = *p * (*ds - along);
+        }
+    }
+}
+
+kernels! {
+    /// The reverse of [`turn`].
+    fn turn_back(d_rotated: &[f32], shape: Shape, rotary: &Rotary, d_qkv: &mut [f32]) {
+        let Shape { heads, kv_heads, head_width, .. } = shape;
+        let scale = 1.0 / (head_width as f32).sqrt();
+        for (position, row) in d_qkv.chunks_exact_mut(shape.qkv_width()).enumerate() {
+            let (cosines, sines) = rotary.at(position);
+            for (head, to) in row.chunks_exact_mut(head_width).enumerate() {
+                let from = &d_rotated[head * shape.head() + position * head_width..][..head_width];
+                if head < heads {
+                    rotate(from, to, cosines, sines, -1.0, scale);
+                } else if head < heads + kv_heads {
+                    rotate(from, to, cosines, sines, -1.0, 1.0);
+                } else {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -275,14 +389,14 @@ mod tests {
 
     /// Attention as textbooks write it.
     fn textbook(qkv: &Tensor, shape: Shape) -> Result<Tensor> {
-        let Shape { batch, context, heads, head_width } = shape;
+        let Shape { batch, context, heads, kv_heads, head_width } = shape;
         let (half, device) = (head_width / 2, &Device::Cpu);
         let angles: Vec<f64> =
             (0..context * half).map(|i| (i / half) as f64 / 10_000f64.powf((i % half) as f64 / half as f64)).collect();
         let angles = Tensor::from_vec(angles, (context, half), device)?;
         let (cosines, sines) = (angles.cos()?, angles.sin()?);
-        let part = |i: usize| {
-            qkv.narrow(1, i * heads * head_width, heads * head_width)?
+        let part = |first: usize, heads: usize| {
+            qkv.narrow(1, first * head_width, heads * head_width)?
                 .reshape((batch, context, heads, head_width))?
                 .transpose(1, 2)?
                 .contiguous()
@@ -293,7 +407,11 @@ mod tests {
             let second = (b.broadcast_mul(&cosines)? + a.broadcast_mul(&sines)?)?;
             Tensor::cat(&[first, second], D::Minus1)?.contiguous()
         };
-        let (queries, keys, values) = (turned(part(0)?)?, turned(part(1)?)?, part(2)?);
+        // Each head of keys and values once for every head of queries that reads it.
+        let ids: Vec<u32> = (0..heads).map(|head| (head / (heads / kv_heads)) as u32).collect();
+        let repeated = |x: Tensor| x.index_select(&Tensor::new(ids.as_slice(), device)?, 1);
+        let (queries, keys) = (turned(part(0, heads)?)?, repeated(turned(part(heads, kv_heads)?)?)?);
+        let values = repeated(part(heads + kv_heads, kv_heads)?)?;
         let scores = (queries.matmul(&keys.transpose(2, 3)?.contiguous()?)? / (head_width as f64).sqrt())?;
         let mask: Vec<f64> =
             (0..context * context).map(|i| if i % context <= i / context { 0.0 } else { -1e30 }).collect();
@@ -305,29 +423,31 @@ mod tests {
 
     #[test]
     fn agrees_with_autograd() {
-        // Shorter than a block of queries, exactly two, and two and a bit.
-        for context in [7, 2 * QUERY_ROWS, 2 * QUERY_ROWS + 9] {
-            let shape = Shape { batch: 2, context, heads: 2, head_width: 6 };
-            let n = shape.batch * context;
-            let qkv: Vec<f32> = pseudo_random(1, n * 36).iter().map(|x| x * 2.0).collect();
-            let dy = pseudo_random(2, n * 12);
-            let oracle = Oracle::new(&[(&qkv, &[n, 36])]);
+        // Shorter than a block of queries, exactly two, two and a bit; heads that share keys and heads that do not.
+        let shapes =
+            [(2, 7, 2, 2), (2, 2 * QUERY_ROWS, 2, 2), (2, 2 * QUERY_ROWS + 9, 2, 2), (1, 37, 6, 2), (3, 70, 3, 1)];
+        for (batch, context, heads, kv_heads) in shapes {
+            let shape = Shape { batch, context, heads, kv_heads, head_width: 6 };
+            let (n, width) = (batch * context, shape.qkv_width());
+            let qkv: Vec<f32> = pseudo_random(1, n * width).iter().map(|x| x * 2.0).collect();
+            let dy = pseudo_random(2, n * shape.width());
+            let oracle = Oracle::new(&[(&qkv, &[n, width])]);
             let (y, gradients) = oracle.run(&dy, |v| textbook(&v[0], shape));
-            let rotary = Rotary::new(context, 6, 10_000);
-            let attended = forward(&qkv, shape, &rotary);
+            let (cpu, rotary) = (Cpu::default(), Rotary::new(context, 6, 10_000));
+            let attended = forward(&cpu, &qkv, shape, &rotary);
             oracle.assert_close("output", &attended.output, &y);
-            oracle.assert_close("dqkv", &backward(&dy, &attended, shape, &rotary), &gradients[0]);
+            oracle.assert_close("dqkv", &backward(&cpu, &dy, &attended, shape, &rotary), &gradients[0]);
         }
     }
 
     #[test]
     fn the_future_is_invisible() {
-        let shape = Shape { batch: 1, context: 70, heads: 1, head_width: 4 };
-        let rotary = Rotary::new(70, 4, 10_000);
+        let shape = Shape { batch: 1, context: 70, heads: 1, kv_heads: 1, head_width: 4 };
+        let (cpu, rotary) = (Cpu::default(), Rotary::new(70, 4, 10_000));
         let mut qkv = pseudo_random(3, 70 * 12);
-        let before = forward(&qkv, shape, &rotary).output;
+        let before = forward(&cpu, &qkv, shape, &rotary).output.to_vec();
         qkv[69 * 12..].fill(9.0);
-        let after = forward(&qkv, shape, &rotary).output;
+        let after = forward(&cpu, &qkv, shape, &rotary).output.to_vec();
         assert_eq!(before[..69 * 4], after[..69 * 4]);
         assert_ne!(before[69 * 4..], after[69 * 4..]);
     }

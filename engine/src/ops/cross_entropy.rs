@@ -1,34 +1,50 @@
 //! Softmax cross-entropy against the next byte.
 
-use super::lanes::{exp, max, sum, vectorized};
+use super::{
+    kernel::kernels,
+    lanes::{exp, max, sum},
+};
+use crate::cpu::Cpu;
 
 /// Turns logits [n, vocab] into the gradient of the loss *sum* in place (probabilities, one less at the target) and
 /// returns that sum in nats.
-pub(crate) fn forward(logits: &mut [f32], targets: impl Iterator<Item = u8>, vocab: usize) -> f64 {
-    let mut loss = 0.0;
-    for (row, target) in logits.chunks_exact_mut(vocab).zip(targets) {
-        let target = usize::from(target);
-        let (target_logit, highest, total) = vectorized(|| {
-            let (target_logit, highest) = (row[target], max(row));
-            for value in row.iter_mut() {
-                *value = exp(*value - highest);
-            }
-            let total = sum(row);
-            let scale = 1.0 / total;
-            for value in row.iter_mut() {
-                *value *= scale;
-            }
-            (target_logit, highest, total)
-        });
-        row[target] -= 1.0;
-        loss += f64::from(total).ln() - (f64::from(target_logit) - f64::from(highest));
+pub(crate) fn forward(cpu: &Cpu, logits: &mut [f32], targets: impl Iterator<Item = u8>, vocab: usize) -> f64 {
+    let targets: Vec<u8> = targets.collect();
+    let mut losses = vec![0.0; targets.len()];
+    let share = cpu.share(targets.len());
+    let shares = logits.chunks_mut(share * vocab).zip(targets.chunks(share)).zip(losses.chunks_mut(share));
+    cpu.each(shares, |((logits, targets), losses)| {
+        for ((row, &target), loss) in logits.chunks_exact_mut(vocab).zip(targets).zip(losses) {
+            let target = usize::from(target);
+            let target_logit = f64::from(row[target]);
+            let (highest, total) = softmax(cpu, row);
+            row[target] -= 1.0;
+            *loss = libm::log(f64::from(total)) - (target_logit - f64::from(highest));
+        }
+    });
+    losses.iter().sum()
+}
+
+kernels! {
+    /// Turns logits into probabilities; returns the highest, and Σ exp(logit − highest).
+    fn softmax(row: &mut [f32]) -> (f32, f32) {
+        let highest = max(row);
+        for value in row.iter_mut() {
+            *value = exp(*value - highest);
+        }
+        let total = sum(row);
+        let scale = 1.0 / total;
+        for value in row.iter_mut() {
+            *value *= scale;
+        }
+        (highest, total)
     }
-    loss
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::oracle::{Oracle, pseudo_random};
+    use crate::cpu::Cpu;
     use candle_core::{Device, Tensor};
 
     #[test]
@@ -43,7 +59,7 @@ mod tests {
             log_sum - v[0].gather(&ids.unsqueeze(1)?, 1)?.squeeze(1)?
         });
         let mut d = logits.clone();
-        let loss = super::forward(&mut d, targets.into_iter(), vocab);
+        let loss = super::forward(&Cpu::default(), &mut d, targets.into_iter(), vocab);
         assert!((loss - losses.iter().sum::<f64>()).abs() < 1e-4);
         oracle.assert_close("dlogits", &d, &gradients[0]);
     }

@@ -1,14 +1,10 @@
-//! Elementwise arithmetic for all operations: run-time choice of the instruction set, sums in fixed lanes, exp.
+//! Elementwise arithmetic for all operations: sums in fixed lanes, exp.
+
+use super::kernel::kernels;
+use crate::cpu::Cpu;
 
 /// Partial sums kept side by side; fixed, so that a sum does not depend on the register width.
 const LANES: usize = 16;
-
-/// Runs a closure compiled for the widest vectors this processor has (AVX-512, AVX2, NEON). What it calls must be
-/// `#[inline(always)]` to be compiled along.
-#[inline(always)]
-pub(crate) fn vectorized<R>(closure: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(closure)
-}
 
 #[inline(always)]
 fn reduce(mut lanes: [f32; LANES]) -> f32 {
@@ -119,18 +115,80 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// y += x.
-pub(crate) fn add_assign(y: &mut [f32], x: &[f32]) {
-    vectorized(|| {
+kernels! {
+    /// y += x.
+    pub(crate) fn add_assign(y: &mut [f32], x: &[f32]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y += x;
         }
+    }
+
+    /// y += factor·x, product and sum rounded apart.
+    pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += x * factor;
+        }
+    }
+
+    /// y *= factor.
+    pub(crate) fn scale(y: &mut [f32], factor: f32) {
+        for y in y {
+            *y *= factor;
+        }
+    }
+
+    /// Whether no value is infinite or not a number.
+    pub(crate) fn all_finite(values: &[f32]) -> bool {
+        // The exponent's bits are all ones only there.
+        const EXPONENT: u32 = 0x7f80_0000;
+        values.chunks(4096).all(|chunk| {
+            let mut found = false;
+            for value in chunk {
+                found |= value.to_bits() & EXPONENT == EXPONENT;
+            }
+            !found
+        })
+    }
+
+    fn square_sum_of_block(values: &[f32]) -> f64 {
+        let mut lanes = [0.0f64; LANES];
+        let chunks = values.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] += f64::from(chunk[i]) * f64::from(chunk[i]);
+            }
+        }
+        for i in 0..rest.len() {
+            lanes[i] += f64::from(rest[i]) * f64::from(rest[i]);
+        }
+        let mut sum = 0.0;
+        for lane in lanes {
+            sum += lane;
+        }
+        sum
+    }
+}
+
+/// Values whose squares are summed in one go; part of the sum's bits.
+const SQUARE_BLOCK: usize = 1 << 16;
+
+/// Σ x² in f64: in lanes within a block, block after block.
+pub(crate) fn square_sum(cpu: &Cpu, values: &[f32]) -> f64 {
+    let mut blocks = vec![0.0; values.len().div_ceil(SQUARE_BLOCK)];
+    let share = cpu.share(blocks.len());
+    cpu.each(blocks.chunks_mut(share).zip(values.chunks(share * SQUARE_BLOCK)), |(sums, values)| {
+        for (sum, values) in sums.iter_mut().zip(values.chunks(SQUARE_BLOCK)) {
+            *sum = square_sum_of_block(cpu, values);
+        }
     });
+    blocks.iter().sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Instructions;
 
     #[test]
     fn exp_is_exact_to_two_units_in_the_last_place() {
@@ -145,14 +203,46 @@ mod tests {
         assert!(exp(f32::NAN).is_nan());
     }
 
+    kernels! {
+        fn all_of(a: &[f32], b: &[f32]) -> Vec<u32> {
+            let sums = [dot(a, b), dot3(a, b, a), sum(a), max(a)];
+            let mut bits: Vec<u32> = sums.iter().map(|value| value.to_bits()).collect();
+            for &value in a {
+                bits.push(exp(value).to_bits());
+                bits.push(sigmoid(value).to_bits());
+            }
+            bits
+        }
+    }
+
     #[test]
     fn sums_do_not_depend_on_the_instruction_set() {
         let a: Vec<f32> = (0..1003).map(|i| ((i * 7919) % 1000) as f32 * 0.001 - 0.5).collect();
         let b: Vec<f32> = a.iter().rev().copied().collect();
-        assert_eq!(vectorized(|| dot(&a, &b)).to_bits(), dot(&a, &b).to_bits());
-        assert_eq!(vectorized(|| sum(&a)).to_bits(), sum(&a).to_bits());
-        let exps = |xs: &[f32]| xs.iter().map(|&x| exp(x).to_bits()).collect::<Vec<_>>();
-        assert_eq!(vectorized(|| exps(&a)), exps(&a));
+        let baseline = Cpu::default().with_instructions(Instructions::available()[0]);
+        for instructions in Instructions::available() {
+            let cpu = Cpu::default().with_instructions(instructions);
+            assert_eq!(all_of(&cpu, &a, &b), all_of(&baseline, &a, &b), "{}", instructions.name());
+            assert_eq!(square_sum(&cpu, &a).to_bits(), square_sum(&baseline, &a).to_bits());
+        }
         assert_eq!(max(&a), a.iter().copied().fold(f32::MIN, f32::max));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found_wherever_it_is() {
+        let mut values = vec![f32::MAX; 5000];
+        assert!(all_finite(&Cpu::default(), &values) && all_finite(&Cpu::default(), &[]));
+        for (place, value) in [(0, f32::NAN), (4999, f32::INFINITY), (4096, f32::NEG_INFINITY)] {
+            values[place] = value;
+            assert!(!all_finite(&Cpu::default(), &values), "{value} at {place}");
+            values[place] = 0.0;
+        }
+    }
+
+    #[test]
+    fn square_sums_are_right_across_blocks() {
+        let values = vec![0.5; SQUARE_BLOCK + 13];
+        assert_eq!(square_sum(&Cpu::default(), &values), values.len() as f64 * 0.25);
+        assert_eq!(square_sum(&Cpu::default(), &[]), 0.0);
     }
 }

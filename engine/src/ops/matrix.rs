@@ -1,8 +1,37 @@
-//! Matrix products over flat buffers: the one place that calls `gemm`.
+//! Matrix products over flat buffers, in an order of sums that no machine changes.
+//!
+//! **The order.** The inner dimension is cut in pieces. Within a piece a sum starts at zero and takes one fused multiply-add
+//! after the other; the sums of the pieces are added to each other, or to what the destination held, in order. Blocks and
+//! packing only decide when a sum is computed and where its operands lie, so every instruction set, every number of threads
+//! and every cache gives the same bits, and a row does not depend on how many others there are.
 
-/// Longest inner product handed to `gemm` in one piece. Up to here it sums in order on every processor; beyond,
-/// its blocking depends on the cache, and with it the rounding.
-const EXACT_INNER: usize = 512;
+use std::{cell::RefCell, ops::Range};
+
+use pulp::{Simd, WithSimd};
+
+use super::tile::{Left, Packed, Rows, sums};
+use crate::cpu::Cpu;
+
+/// Longest piece of the inner dimension: bounds what a block of operands takes of the caches. Part of every result's bits.
+pub(crate) const INNER_PIECE: usize = 512;
+/// Most vectors side by side in a tile.
+const TILE_VECTORS: usize = 3;
+/// Most values in a vector.
+const MAX_LANES: usize = 16;
+/// Rows of the left operand that are gone through for one panel of the right one.
+const ROW_BLOCK: usize = 96;
+/// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
+const FEW_ROWS: usize = 64;
+
+thread_local! {
+    static PACKED: RefCell<Packs> = const { RefCell::new(Packs { right: Vec::new(), left: Vec::new() }) };
+}
+
+/// Packed operands of the product under way. Their memory is kept between products.
+struct Packs {
+    right: Vec<f32>,
+    left: Vec<f32>,
+}
 
 /// A matrix inside a buffer: where it starts and how far its rows and columns are apart.
 #[derive(Clone, Copy)]
@@ -26,61 +55,296 @@ impl View {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
     }
 
+    fn place(self, row: usize, column: usize) -> usize {
+        self.start + row * self.row_stride + column * self.column_stride
+    }
+
     /// One past the last element of an `m × n` matrix.
     fn end(self, m: usize, n: usize) -> usize {
-        self.start + (m - 1) * self.row_stride + (n - 1) * self.column_stride + 1
+        self.place(m - 1, n - 1) + 1
     }
 }
 
-/// dst = a·b or dst += a·b, for `[m, k]·[k, n]`. On the calling thread.
+/// Whether a product replaces what the destination holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Into {
+    Replaced,
+    Added,
+}
+
+/// dst = a·b or dst += a·b, for `[m, k]·[k, n]`, on the calling thread. The rows of dst lie in one piece each. The inner
+/// dimension is cut at every multiple of `piece`, at most [`INNER_PIECE`].
 pub(crate) fn multiply(
+    cpu: &Cpu,
     (m, n, k): (usize, usize, usize),
-    (dst, dst_view): (&mut [f32], View),
-    accumulate: bool,
+    piece: usize,
+    (dst, dst_view, into): (&mut [f32], View, Into),
     (a, a_view): (&[f32], View),
     (b, b_view): (&[f32], View),
 ) {
-    if m == 0 || n == 0 || k == 0 {
-        if !accumulate {
-            for row in 0..m {
-                for column in 0..n {
-                    dst[dst_view.start + row * dst_view.row_stride + column * dst_view.column_stride] = 0.0;
-                }
-            }
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(dst_view.column_stride == 1 && dst_view.end(m, n) <= dst.len(), "product leaves the destination");
+    if k == 0 {
+        if into == Into::Replaced {
+            (0..m).for_each(|row| dst[dst_view.place(row, 0)..][..n].fill(0.0));
         }
         return;
     }
-    assert!(dst_view.end(m, n) <= dst.len(), "product leaves the destination");
     assert!(a_view.end(m, k) <= a.len(), "product leaves the left operand");
     assert!(b_view.end(k, n) <= b.len(), "product leaves the right operand");
-    for from in (0..k).step_by(EXACT_INNER) {
-        let inner = EXACT_INNER.min(k - from);
-        let add = accumulate || from > 0;
-        #[expect(unsafe_code, reason = "gemm takes pointers; the asserts above keep every element inside its slice")]
-        // SAFETY: all elements of the three matrices lie in their slices, as asserted, and dst is borrowed mutably, so
-        // it overlaps neither operand.
+    let piece = piece.clamp(1, INNER_PIECE);
+    // Borrowed out here: what is to be compiled for the instructions must not go through a function of the library's.
+    PACKED.with_borrow_mut(|packed| {
+        cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view, packed });
+    });
+}
+
+/// A product whose views were checked.
+struct Product<'a> {
+    m: usize,
+    n: usize,
+    k: usize,
+    piece: usize,
+    dst: &'a mut [f32],
+    dst_view: View,
+    into: Into,
+    a: &'a [f32],
+    a_view: View,
+    b: &'a [f32],
+    b_view: View,
+    packed: &'a mut Packs,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // A tile's sums, a vector of each column and a broadcast value fill the registers: 32 of 16 lanes, 16 of 8 lanes.
+        if S::F32_LANES == 8 { self.run::<S, 4>(simd) } else { self.run::<S, 8>(simd) }
+    }
+}
+
+/// Columns of a product that are computed together.
+struct Panel {
+    columns: Range<usize>,
+    vectors: usize,
+    /// Where it lies in the packed right operand; `None`: it is read where it is.
+    packed: Option<usize>,
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
+        for from in (0..self.k).step_by(self.piece) {
+            let inner = from..self.k.min(from + self.piece);
+            let panels = self.panels(S::F32_LANES, &inner);
+            for first in (0..self.m).step_by(ROW_BLOCK) {
+                let rows = first..self.m.min(first + ROW_BLOCK);
+                self.block::<S, ROWS>(simd, rows, &inner, &panels);
+            }
+            self.into = Into::Added;
+        }
+    }
+
+    /// Cuts the right operand's columns in panels, and packs those that are not read in place.
+    #[inline(always)]
+    fn panels(&mut self, lanes: usize, inner: &Range<usize>) -> Vec<Panel> {
+        let vectors = self.n.div_ceil(lanes);
+        let count = vectors.div_ceil(TILE_VECTORS);
+        let in_place =
+            self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
+        let mut packed = std::mem::take(&mut self.packed.right);
+        let mut used = 0;
+        let mut panels = Vec::with_capacity(count);
+        for i in 0..count {
+            // As even as can be: a panel of one vector keeps the multipliers less busy than one of two.
+            let (first, end) = (vectors * i / count, vectors * (i + 1) / count);
+            let (vectors, width) = (end - first, (end - first) * lanes);
+            let columns = first * lanes..self.n.min(end * lanes);
+            if in_place && columns.len() == width {
+                panels.push(Panel { columns, vectors, packed: None });
+                continue;
+            }
+            let at = used;
+            used += inner.len() * width;
+            if packed.len() < used {
+                packed.resize(used, 0.0);
+            }
+            self.pack_right(inner, &columns, width, &mut packed[at..used]);
+            panels.push(Panel { columns, vectors, packed: Some(at) });
+        }
+        self.packed.right = packed;
+        panels
+    }
+
+    /// Rows of `width` values, zeros after the last column.
+    #[inline(always)]
+    fn pack_right(&self, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
+        let used = columns.len();
+        if used < width {
+            to.fill(0.0);
+        }
+        if self.b_view.column_stride == 1 {
+            // Of known width: a copy of unknown length would be a call for every few values.
+            match width {
+                _ if used < width => self.copy_right(inner, columns, width, to),
+                48 => self.copy_right_of::<48>(inner, columns.start, to),
+                32 => self.copy_right_of::<32>(inner, columns.start, to),
+                24 => self.copy_right_of::<24>(inner, columns.start, to),
+                16 => self.copy_right_of::<16>(inner, columns.start, to),
+                _ => self.copy_right(inner, columns, width, to),
+            }
+            return;
+        }
+        for (column, at) in columns.clone().enumerate() {
+            let mut place = self.b_view.place(inner.start, at);
+            for to in to.chunks_exact_mut(width) {
+                to[column] = self.b[place];
+                place += self.b_view.row_stride;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn copy_right(&self, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
+        for (to, i) in to.chunks_exact_mut(width).zip(inner.clone()) {
+            to[..columns.len()].copy_from_slice(&self.b[self.b_view.place(i, columns.start)..][..columns.len()]);
+        }
+    }
+
+    #[inline(always)]
+    fn copy_right_of<const WIDTH: usize>(&self, inner: &Range<usize>, column: usize, to: &mut [f32]) {
+        for (to, i) in to.as_chunks_mut::<WIDTH>().0.iter_mut().zip(inner.clone()) {
+            if let Some(from) = self.b[self.b_view.place(i, column)..].first_chunk::<WIDTH>() {
+                *to = *from;
+            }
+        }
+    }
+
+    /// Some rows of dst, with all panels.
+    #[inline(always)]
+    fn block<S: Simd, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        rows: Range<usize>,
+        inner: &Range<usize>,
+        panels: &[Panel],
+    ) {
+        let in_rows = self.a_view.column_stride == 1;
+        if !in_rows {
+            self.pack_left::<ROWS>(&rows, inner);
+        }
+        for panel in panels {
+            let (right, step) = match panel.packed {
+                Some(at) => (self.packed.right[at..].as_ptr(), panel.vectors * S::F32_LANES),
+                None => {
+                    let at = self.b_view.place(inner.start, panel.columns.start);
+                    (self.b[at..].as_ptr(), self.b_view.row_stride)
+                }
+            };
+            for (tile, first) in rows.clone().step_by(ROWS).enumerate() {
+                let rows = first..rows.end.min(first + ROWS);
+                if in_rows {
+                    // A tile that is not full repeats its last row, and forgets the repetitions.
+                    let mut starts = [self.a.as_ptr(); ROWS];
+                    for (row, start) in starts.iter_mut().enumerate() {
+                        *start = self.a[self.a_view.place((first + row).min(rows.end - 1), inner.start)..].as_ptr();
+                    }
+                    let left = Rows(starts);
+                    self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
+                } else {
+                    let left = Packed(self.packed.left[tile * ROWS * inner.len()..].as_ptr());
+                    self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
+                }
+            }
+        }
+    }
+
+    /// Tile after tile, the rows' values of one inner index beside each other, zeros after the last row.
+    #[inline(always)]
+    fn pack_left<const ROWS: usize>(&mut self, rows: &Range<usize>, inner: &Range<usize>) {
+        let to = &mut self.packed.left;
+        to.resize(rows.len().next_multiple_of(ROWS) * inner.len(), 0.0);
+        for (to, first) in to.chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
+            let used = ROWS.min(rows.end - first);
+            let (places, _) = to.as_chunks_mut::<ROWS>();
+            for (to, i) in places.iter_mut().zip(inner.clone()) {
+                let from = &self.a[self.a_view.place(first, i)..];
+                match from.first_chunk::<ROWS>() {
+                    Some(from) if used == ROWS && self.a_view.row_stride == 1 => *to = *from,
+                    _ => {
+                        for (row, to) in to.iter_mut().enumerate() {
+                            *to = if row < used { from[row * self.a_view.row_stride] } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "the innermost loop's operands, in registers")]
+    fn tile<S: Simd, L: Left<ROWS>, const ROWS: usize>(
+        &mut self,
+        simd: S,
+        rows: Range<usize>,
+        inner: usize,
+        panel: &Panel,
+        left: L,
+        right: *const f32,
+        step: usize,
+    ) {
+        #[expect(unsafe_code, reason = "bounds are checked once for a product, not once for every value")]
+        // SAFETY: `multiply` has checked that all of both operands lies in their slices; packed ones were made for
+        // `inner` places of `ROWS` values and of the panel's vectors.
         unsafe {
-            gemm::gemm(
-                m,
-                n,
-                inner,
-                dst.as_mut_ptr().add(dst_view.start),
-                dst_view.column_stride as isize,
-                dst_view.row_stride as isize,
-                add,
-                a.as_ptr().add(a_view.start + from * a_view.column_stride),
-                a_view.column_stride as isize,
-                a_view.row_stride as isize,
-                b.as_ptr().add(b_view.start + from * b_view.row_stride),
-                b_view.column_stride as isize,
-                b_view.row_stride as isize,
-                1.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
+            match panel.vectors {
+                1 => self.store(simd, rows, panel, sums::<S, L, ROWS, 1>(simd, inner, left, right, step)),
+                2 => self.store(simd, rows, panel, sums::<S, L, ROWS, 2>(simd, inner, left, right, step)),
+                _ => self.store(simd, rows, panel, sums::<S, L, ROWS, 3>(simd, inner, left, right, step)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &mut self,
+        simd: S,
+        rows: Range<usize>,
+        panel: &Panel,
+        sums: [[S::f32s; VECTORS]; ROWS],
+    ) {
+        let lanes = S::F32_LANES;
+        if rows.len() == ROWS && panel.columns.len() == VECTORS * lanes {
+            // Loops of known length, so that the sums go from their registers straight to where they belong.
+            for row in 0..ROWS {
+                let dst =
+                    &mut self.dst[self.dst_view.place(rows.start + row, panel.columns.start)..][..VECTORS * lanes];
+                let dst = S::as_mut_simd_f32s(dst).0;
+                for vector in 0..VECTORS {
+                    let sum = sums[row][vector];
+                    dst[vector] = if self.into == Into::Added { simd.add_f32s(dst[vector], sum) } else { sum };
+                }
+            }
+            return;
+        }
+        for (row, sums) in rows.zip(sums) {
+            let dst = &mut self.dst[self.dst_view.place(row, panel.columns.start)..][..panel.columns.len()];
+            let (full, rest) = S::as_mut_simd_f32s(dst);
+            let (in_full, in_rest) = sums.split_at(full.len());
+            for (dst, &sum) in full.iter_mut().zip(in_full) {
+                *dst = if self.into == Into::Added { simd.add_f32s(*dst, sum) } else { sum };
+            }
+            if let Some(&sum) = in_rest.first() {
+                let mut values = [0.0; MAX_LANES];
+                simd.partial_store_f32s(&mut values[..S::F32_LANES], sum);
+                for (dst, sum) in rest.iter_mut().zip(values) {
+                    *dst = if self.into == Into::Added { *dst + sum } else { sum };
+                }
+            }
         }
     }
 }
@@ -88,19 +352,69 @@ pub(crate) fn multiply(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cpu::Instructions, ops::oracle::pseudo_random};
 
-    #[test]
-    fn products_match_the_definition_beyond_one_inner_block() {
-        let (m, n, k) = (5, 7, 1100);
-        let a: Vec<f32> = (0..m * k).map(|i| ((i * 37) % 101) as f32 / 101.0 - 0.5).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| ((i * 53) % 103) as f32 / 103.0 - 0.5).collect();
-        let mut dst = vec![1.0f32; m * n];
-        multiply((m, n, k), (&mut dst, View::rows(n)), true, (&a, View::rows(k)), (&b, View::rows(n)));
+    /// The definition: one number after the other.
+    fn by_definition(
+        (m, n, k): (usize, usize, usize),
+        piece: usize,
+        (dst, dst_view, into): (&mut [f32], View, Into),
+        (a, a_view): (&[f32], View),
+        (b, b_view): (&[f32], View),
+    ) {
         for row in 0..m {
             for column in 0..n {
-                let exact: f64 =
-                    1.0 + (0..k).map(|i| f64::from(a[row * k + i]) * f64::from(b[i * n + column])).sum::<f64>();
-                assert!((f64::from(dst[row * n + column]) - exact).abs() < 1e-4);
+                let to = &mut dst[dst_view.place(row, column)];
+                let mut total = if into == Into::Added { Some(*to) } else { None };
+                for from in (0..k).step_by(piece) {
+                    let mut sum = 0.0f32;
+                    for i in from..k.min(from + piece) {
+                        sum = a[a_view.place(row, i)].mul_add(b[b_view.place(i, column)], sum);
+                    }
+                    total = Some(total.map_or(sum, |total| total + sum));
+                }
+                *to = total.unwrap_or(0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_bits_of_the_definition() {
+        let shapes = [
+            (1, 1, 1),
+            (1, 256, 700),
+            (2, 3, 5),
+            (7, 17, 33),
+            (8, 48, 512),
+            (9, 49, 513),
+            (65, 31, 40),
+            (97, 100, 1100),
+            (3, 0, 4),
+            (0, 3, 4),
+            (4, 5, 0),
+            (64, 64, 32),
+            (130, 32, 64),
+            (33, 1, 257),
+            (16, 80, 1024),
+        ];
+        for (case, &(m, n, k)) in shapes.iter().enumerate() {
+            let (a, b) = (pseudo_random(1, m * k + 3), pseudo_random(2, k * n + 5));
+            // The destination's rows are further apart than they are wide, and start in the middle.
+            let (dst_view, before) = (View::rows(n + 2).at(7), pseudo_random(3, 7 + m * (n + 2)));
+            for transposed in [(false, false), (true, false), (false, true), (true, true)] {
+                let a_view = if transposed.0 { View::rows(m).transposed() } else { View::rows(k) }.at(3);
+                let b_view = if transposed.1 { View::rows(k).transposed() } else { View::rows(n) }.at(5);
+                for (into, piece) in [(Into::Replaced, 512), (Into::Added, 512), (Into::Added, 24)] {
+                    let mut exact = before.clone();
+                    by_definition((m, n, k), piece, (&mut exact, dst_view, into), (&a, a_view), (&b, b_view));
+                    for instructions in Instructions::available() {
+                        let cpu = Cpu::default().with_instructions(instructions);
+                        let mut found = before.clone();
+                        multiply(&cpu, (m, n, k), piece, (&mut found, dst_view, into), (&a, a_view), (&b, b_view));
+                        let same = found.iter().zip(&exact).all(|(a, b)| a.to_bits() == b.to_bits());
+                        assert!(same, "{}: case {case}, {transposed:?}, piece {piece}", instructions.name());
+                    }
+                }
             }
         }
     }
@@ -109,6 +423,7 @@ mod tests {
     #[should_panic(expected = "product leaves the right operand")]
     fn a_product_outside_its_buffer_is_stopped() {
         let mut dst = vec![0.0; 4];
-        multiply((2, 2, 2), (&mut dst, View::rows(2)), false, (&[0.0; 4], View::rows(2)), (&[0.0; 3], View::rows(2)));
+        let into = (&mut dst[..], View::rows(2), Into::Replaced);
+        multiply(&Cpu::default(), (2, 2, 2), 512, into, (&[0.0; 4], View::rows(2)), (&[0.0; 3], View::rows(2)));
     }
 }

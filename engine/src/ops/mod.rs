@@ -1,12 +1,14 @@
-//! Fused operations on flat f32 buffers, forward and backward, one file each. The linear algebra is `gemm`'s.
+//! Fused operations on flat f32 buffers, forward and backward, one file each.
 //!
-//! **Exactness.** Each operation fixes the order of every sum (lanes of 16, keys in order, inner products cut at 512), uses
-//! its own exponential, and leaves no multiply-add to the compiler's taste. So it gives the same bits whatever
-//! the instruction set found at run time, and neither threads nor allocation can change them.
+//! **Exactness.** Each operation fixes the order of every sum (lanes of 16, keys in order, inner products cut where the
+//! operation says), uses its own exponential and a mathematics library of its own, and leaves no multiply-add to the
+//! compiler's taste. Threads divide rows, columns or sequences, never a sum. So an operation gives the same bits whatever
+//! the instruction set and however many threads ([`crate::Cpu`]).
 
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
+pub(crate) mod kernel;
 pub(crate) mod lanes;
 pub(crate) mod linear;
 pub(crate) mod matrix;
@@ -14,3 +16,4 @@ pub(crate) mod matrix;
 pub(crate) mod oracle;
 pub(crate) mod rms_norm;
 pub(crate) mod silu;
+mod tile;

@@ -31,6 +31,7 @@ fn tiny() -> Manifest {
         layers_per_stage: vec![1, 1],
         bottleneck: Bottleneck::AnchorRes { r: 4, hidden: 8 },
         rope_base: 10_000,
+        kv_heads: None,
     };
     let mut manifest = manifest();
     manifest.model.stages = 2;

@@ -1,0 +1,255 @@
+"""The engine's benchmarks: writes docs/results/engine.json and its plot. `make bench-engine` builds what it needs.
+
+    python bench/engine/run.py --portable PROGRAM [--native PROGRAM] --command "make bench-engine" --out FILE.json
+
+What is compared takes turns, a step each, in processes of their own on the same cores. Machines are shared, so the least
+of many turns counts: processor time on one core, time on the wall on two.
+"""
+
+import argparse
+import contextlib
+import copy
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+
+import results  # noqa: E402
+
+WARM_UP_STEPS = 2
+TURNS = 8
+LOSS_STEPS = 200
+# Engines side by side, each a process with one thread.
+ENGINES = (1, 2, 4)
+
+ADAM_W = {
+    "peak_learning_rate": 0.001,
+    "warmup_steps": 10,
+    "schedule": {"cosine": {"total_steps": LOSS_STEPS, "final_factor": 0.1}},
+    "beta1": 0.9,
+    "beta2": 0.95,
+    "epsilon": 1e-8,
+    "weight_decay": 0.1,
+    "clip_norm": 1.0,
+    "embedding_rate": 1.0,
+    "head_rate": 1.0,
+}
+MODEL = {
+    "vocab": 256,
+    "d_model": 256,
+    "heads": 8,
+    "ffn": 688,
+    "context": 256,
+    "layers_per_stage": [8],
+    "bottleneck": "none",
+    "rope_base": 10_000,
+}
+SMALL = {**MODEL, "d_model": 64, "heads": 4, "kv_heads": 2, "ffn": 192, "context": 128, "layers_per_stage": [4]}
+
+
+class Worker:
+    """A process that computes when told to, and answers each line with one."""
+
+    def __init__(self, command, cores):
+        self.command = command
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def tell(self, line):
+        print(line, file=self.process.stdin, flush=True)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.command} ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def ask(self, line):
+        self.tell(line)
+        return self.answer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def text(folder):
+    """A corpus: this repository's own Rust source, the same for everybody who has the same commit."""
+    files = sorted(path for crate in ("engine", "neuron", "validator") for path in (ROOT / crate / "src").rglob("*.rs"))
+    path = folder / "corpus.txt"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    return path
+
+
+class Bench:
+    def __init__(self, portable, native, folder):
+        self.programs = {"portable": portable} | ({"native": native} if native else {})
+        self.folder = folder
+        self.corpus = text(folder)
+        self.cores = sorted(os.sched_getaffinity(0))
+
+    def subject(self, name, model, batch, threads=1, instructions=None):
+        path = self.folder / f"{name}.json"
+        document = {"model": model, "optimizer": ADAM_W, "corpus": str(self.corpus), "batch": batch}
+        path.write_text(json.dumps(document | {"threads": threads, "instructions": instructions}))
+        return path
+
+    def engine(self, subject, build="portable", cores=1):
+        return Worker([self.programs[build], subject], self.cores[:cores])
+
+    def jax(self, subject, weights, *arguments, cores=1):
+        return Worker([sys.executable, HERE / "jax_model.py", subject, weights, *arguments], self.cores[:cores])
+
+    def speed(self, cores):
+        """Steps of the same model on the same data: ours, JAX's, and the products alone."""
+        clock, word = ("cpu", "one core") if cores == 1 else ("wall", f"{cores} cores")
+        print(f"speed on {word} ...", flush=True)
+        subject = self.subject(f"speed-{cores}", MODEL, 8, threads=cores)
+        weights = self.folder / "speed.safetensors"
+        with contextlib.ExitStack() as stack:
+            workers = {name: stack.enter_context(self.engine(subject, name, cores)) for name in self.programs}
+            workers["portable"].ask(f"export {weights}")
+            asked = {name: "train" for name in workers}
+            if cores == 1:
+                with_avx2 = self.subject("speed-avx2", MODEL, 8, instructions="AVX2")
+                workers["AVX2"] = stack.enter_context(self.engine(with_avx2))
+                asked["AVX2"] = "train"
+            workers["jax"] = stack.enter_context(self.jax(subject, weights, cores=cores))
+            asked["jax"] = "train"
+            workers["floor"] = stack.enter_context(self.engine(subject, cores=cores))
+            asked["floor"] = "floor"
+            times = {name: [] for name in workers}
+            for turn in range(WARM_UP_STEPS + TURNS):
+                for name, worker in workers.items():
+                    answer = worker.ask(f"{asked[name]} 1")
+                    if turn >= WARM_UP_STEPS:
+                        times[name] += (answer.get("times") or answer)[clock]
+        least = {name: min(values) for name, values in times.items()}
+        unit = "ms of processor time" if cores == 1 else "ms"
+        labels = {
+            "portable": "ours, portable build",
+            "native": "ours, built for this machine",
+            "AVX2": "ours, portable build held to AVX2",
+            "jax": "JAX, jit",
+            "floor": "the linear layers' products alone, crate gemm",
+        }
+        for name, value in least.items():
+            yield results.Row(f"{labels[name]}: step of 6.5 M parameters on 2,048 tokens, {word}", 1000 * value, unit)
+        for name in self.programs:
+            yield results.Row(
+                f"{labels[name]}: speed, {word}", least["jax"] / least[name], "times as fast", f"JAX on {word}", ">= 2"
+            )
+            yield results.Row(
+                f"{labels[name]}: share of a step that its products need, {word}",
+                100 * least["floor"] / least[name],
+                "%",
+                f"crate gemm on the linear layers' shapes, {word}",
+                ">= 75",
+            )
+
+    def losses(self):
+        """The same model from the same weights on the same tokens, and how far JAX is from itself."""
+        print("losses ...", flush=True)
+        subject, weights = self.subject("loss", SMALL, 8), self.folder / "loss.safetensors"
+        with self.engine(subject) as engine:
+            engine.ask(f"export {weights}")
+            ours = engine.ask(f"train {LOSS_STEPS}")["losses"]
+        with self.jax(subject, weights) as jax:
+            theirs = jax.ask(f"train {LOSS_STEPS}")["losses"]
+        with self.jax(subject, weights, "reversed") as jax:
+            again = jax.ask(f"train {LOSS_STEPS}")["losses"]
+        apart = lambda a, b, steps: max(abs(x - y) / y for x, y in zip(a[:steps], b[:steps], strict=True))
+        noise = apart(again, theirs, LOSS_STEPS)
+        yield results.Row("JAX: last loss", theirs[-1], "nats per byte")
+        yield results.Row("ours: last loss", ours[-1], "nats per byte")
+        yield results.Row(
+            f"JAX: largest difference of a loss in {LOSS_STEPS} steps", noise, "of the loss", "itself, a step's sequences reversed"
+        )
+        yield results.Row(
+            "ours: largest difference of a loss in 10 steps", apart(ours, theirs, 10), "of the loss", "JAX", "< 1e-5"
+        )
+        yield results.Row(
+            f"ours: largest difference of a loss in {LOSS_STEPS} steps",
+            apart(ours, theirs, LOSS_STEPS) / noise,
+            "times JAX's from itself",
+            "JAX",
+            "< 5",
+        )
+
+    def memory(self):
+        print("memory ...", flush=True)
+        with self.engine(self.subject("memory", MODEL, 8)) as engine:
+            found = engine.ask("memory 3")
+        yield results.Row("memory of a microbatch in flight, 2,048 tokens", found["found_bytes"] / 2**20, "MiB")
+        yield results.Row(
+            "memory of a microbatch in flight",
+            found["found_bytes"] / found["counted_bytes"],
+            "times what is kept",
+            "the sum of what the way back reads",
+            "< 1.1",
+        )
+
+    def growth(self):
+        """How fast models of other shapes are trained, one core: processor time counts."""
+        shapes = {f"{layers} layers": {"layers_per_stage": [layers]} for layers in (2, 4, 16)}
+        shapes |= {f"width {d}": {"d_model": d, "heads": d // 32, "ffn": d * 43 // 16} for d in (64, 128, 512)}
+        shapes |= {f"context {context}": {"context": context} for context in (64, 128, 1024)}
+        for name, change in {"8 layers, width 256, context 256": {}, **shapes}.items():
+            print(f"growth: {name} ...", flush=True)
+            model = copy.deepcopy(MODEL) | change
+            batch = 2048 // model["context"]
+            with self.engine(self.subject("growth", model, batch)) as engine:
+                engine.ask("train 1")
+                least = min(engine.ask("train 4")["times"]["cpu"])
+            d, ffn, context = model["d_model"], model["ffn"], model["context"]
+            # Multiplications and additions apart, forward and twice that back; attention sees half its context.
+            macs = model["layers_per_stage"][0] * (4 * d * d + 3 * d * ffn + d * context) + d * model["vocab"]
+            yield results.Row(f"training, {name}, 2,048 tokens a step, one core", 6 * macs * 2048 / least / 1e9, "GFLOP/s")
+
+    def engines(self):
+        for count in ENGINES:
+            print(f"{count} engines ...", flush=True)
+            subject = self.subject("engines", MODEL, 8)
+            with contextlib.ExitStack() as stack:
+                workers = [stack.enter_context(self.engine(subject, cores=len(self.cores))) for _ in range(count)]
+                for worker in workers:
+                    worker.tell("train 5")
+                walls = [worker.answer()["times"]["wall"] for worker in workers]
+            # The first step also waits for memory and for the others' start.
+            best = sum(2048 / min(wall[1:]) for wall in walls)
+            yield results.Row(f"{count} engines of one thread side by side", best, "tokens/s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures the engine.")
+    parser.add_argument("--portable", type=pathlib.Path, required=True, help="engine's example bench_engine, optimised")
+    parser.add_argument("--native", type=pathlib.Path, help="the same, built for this machine's processor")
+    parser.add_argument("--command", required=True, help="what to run to get these results again")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="the results file, .json")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(arguments.portable, arguments.native, pathlib.Path(folder))
+        rows = [*bench.losses(), *bench.memory(), *bench.speed(1)]
+        if len(bench.cores) > 1:
+            rows += bench.speed(2)
+        rows += [*bench.engines(), *bench.growth()]
+    results.write(arguments.out, arguments.command, rows)
+    print(results.show(results.read(arguments.out)))
+
+
+if __name__ == "__main__":
+    main()

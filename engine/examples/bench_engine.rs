@@ -1,0 +1,230 @@
+//! Trains and times a model for a benchmark, which drives it: `bench_engine SUBJECT.json`, then on standard input
+//!
+//! - `export PATH`: writes the initial weights as safetensors;
+//! - `train N`: runs N training steps and prints each one's loss, in nats per token, and how long it took;
+//! - `floor N`: times the matrix products of N steps alone, with the crate `gemm`;
+//! - `memory N`: prints what a microbatch in flight takes, found with N of them.
+//!
+//! One process serves all sides of an interleaved comparison: it computes only when told to.
+
+use std::{
+    error::Error,
+    fs,
+    io::{BufRead, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+
+use engine::{
+    Cpu, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageIndex, TokenBatch, UncutTrainer,
+    WholeModel, checkpoint, model::ParameterKind,
+};
+use serde::{Deserialize, Serialize};
+
+/// What is trained, on what, and how.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    /// Bytes of text that sequences are cut from.
+    corpus: PathBuf,
+    /// Sequences of a step.
+    batch: usize,
+    threads: usize,
+    /// A name of [`Instructions`]; `None`: the widest.
+    instructions: Option<String>,
+}
+
+/// Seconds on the wall, and of all the process's threads.
+#[derive(Default, Serialize)]
+struct Times {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Times {
+    fn measure<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+        let (wall, cpu) = (Instant::now(), cpu_seconds());
+        let result = work();
+        self.wall.push(wall.elapsed().as_secs_f64());
+        self.cpu.push(cpu_seconds() - cpu);
+        result
+    }
+}
+
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+#[derive(Serialize)]
+struct Trained {
+    losses: Vec<f64>,
+    times: Times,
+}
+
+/// Bytes of the process's memory that lie in RAM.
+fn resident_bytes() -> Result<u64, Box<dyn Error>> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split(' ').nth(1).ok_or("no second number in statm")?.parse()?;
+    Ok(pages * rustix::param::page_size() as u64)
+}
+
+/// The step's sequences: places that a multiplicative hash spreads over the corpus, the same in every language.
+fn tokens(subject: &Subject, corpus: &[u8], step: u64) -> Result<TokenBatch, Box<dyn Error>> {
+    let (batch, context) = (subject.batch, subject.model.context);
+    let places = (corpus.len() - context - 1) as u64;
+    let start = |i: usize| ((step * batch as u64 + i as u64) * 2_654_435_761 % places) as usize;
+    let ids = (0..batch).flat_map(|i| &corpus[start(i)..=start(i) + context]).copied().collect();
+    Ok(TokenBatch::new(batch, context, ids)?)
+}
+
+/// The products of one step's linear layers with the crate `gemm`: forward, for the input's gradient, for the weights'.
+struct Floor {
+    shapes: Vec<(usize, usize, usize)>,
+    buffers: [Vec<f32>; 3],
+    parallelism: gemm::Parallelism,
+}
+
+impl Floor {
+    fn new(subject: &Subject) -> Result<Self, Box<dyn Error>> {
+        let rows = subject.batch * subject.model.context;
+        let mut shapes = Vec::new();
+        for stage in subject.model.stage_indices() {
+            for parameter in subject.model.layout(stage)?.parameters() {
+                if let (ParameterKind::Matrix | ParameterKind::Head, [outputs, inputs]) =
+                    (parameter.kind, parameter.shape.as_slice())
+                {
+                    shapes.push((rows, *outputs, *inputs));
+                    shapes.push((rows, *inputs, *outputs));
+                    shapes.push((*outputs, *inputs, rows));
+                }
+            }
+        }
+        let largest = shapes.iter().map(|&(m, n, k)| (m * n).max(m * k).max(k * n)).max().unwrap_or(0);
+        let parallelism = match subject.threads {
+            1 => gemm::Parallelism::None,
+            threads => gemm::Parallelism::Rayon(threads),
+        };
+        Ok(Self { shapes, buffers: [0.5, 0.25, 0.0].map(|value| vec![value; largest]), parallelism })
+    }
+
+    fn run(&mut self) {
+        let [a, b, dst] = &mut self.buffers;
+        for (i, &(m, n, k)) in self.shapes.iter().enumerate() {
+            // y = x·Wᵀ, dx = dy·W, dW = dyᵀ·x: which operand lies across.
+            let (a_strides, b_strides) = match i % 3 {
+                0 => ((k, 1), (1, k)),
+                1 => ((k, 1), (n, 1)),
+                _ => ((1, m), (n, 1)),
+            };
+            #[expect(unsafe_code, reason = "gemm takes pointers")]
+            // SAFETY: every buffer holds the largest of all matrices, and dst is neither operand.
+            unsafe {
+                gemm::gemm(
+                    m,
+                    n,
+                    k,
+                    dst.as_mut_ptr(),
+                    1,
+                    n as isize,
+                    i % 3 == 2,
+                    a.as_ptr(),
+                    a_strides.1 as isize,
+                    a_strides.0 as isize,
+                    b.as_ptr(),
+                    b_strides.1 as isize,
+                    b_strides.0 as isize,
+                    1.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    self.parallelism,
+                );
+            }
+        }
+    }
+}
+
+/// What a microbatch between forward and backward takes: found from the process's memory, and by counting.
+#[derive(Serialize)]
+struct Memory {
+    found_bytes: u64,
+    counted_bytes: u64,
+}
+
+fn memory(subject: &Subject, corpus: &[u8], count: u64) -> Result<Memory, Box<dyn Error>> {
+    let stage = StageIndex(0);
+    let model = WholeModel::initial(&subject.model, &[1; 32])?;
+    let mut one = Stage::new(&subject.model, stage, &model.weights()[0], count as usize + 1)?;
+    // The first also pays for what is allocated once.
+    one.forward(MicrobatchId(0), &tokens(subject, corpus, 0)?, None)?;
+    let before = resident_bytes()?;
+    for id in 1..=count {
+        one.forward(MicrobatchId(id), &tokens(subject, corpus, id)?, None)?;
+    }
+    let found_bytes = resident_bytes()?.saturating_sub(before) / count;
+    Ok(Memory { found_bytes, counted_bytes: one.in_flight_bytes() / (count + 1) })
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("say which subject: bench_engine SUBJECT.json")?;
+    let subject: Subject = serde_json::from_slice(&fs::read(path)?)?;
+    let corpus = fs::read(&subject.corpus)?;
+    if corpus.len() < subject.model.context + 2 {
+        return Err("the corpus is shorter than a sequence".into());
+    }
+    let mut cpu = Cpu::default();
+    if let Some(name) = &subject.instructions {
+        let found = Instructions::available().into_iter().find(|instructions| instructions.name() == name);
+        cpu = cpu.with_instructions(found.ok_or_else(|| format!("this machine has no {name}"))?);
+    }
+    if subject.threads > 1 {
+        cpu = cpu.with_pool(Arc::new(rayon::ThreadPoolBuilder::new().num_threads(subject.threads).build()?));
+    }
+    let mut trainer = UncutTrainer::new(&subject.model, subject.optimizer, &[1; 32])?;
+    trainer.set_cpu(cpu);
+    let mut floor = Floor::new(&subject)?;
+    let mut step = 0;
+    let mut output = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let (verb, argument) = line.split_once(' ').ok_or("a command has an argument")?;
+        let answer = match verb {
+            "export" => {
+                fs::write(argument, checkpoint::export(&trainer.model()?)?.tensors)?;
+                "null".into()
+            }
+            "train" => {
+                let mut trained = Trained { losses: Vec::new(), times: Times::default() };
+                for _ in 0..argument.parse::<u64>()? {
+                    let tokens = tokens(&subject, &corpus, step)?;
+                    let loss_sum = trained.times.measure(|| {
+                        let loss_sum = trainer.accumulate(&tokens)?;
+                        trainer.step()?;
+                        Ok::<_, engine::uncut::UncutError>(loss_sum)
+                    })?;
+                    trained.losses.push(loss_sum / tokens.tokens() as f64);
+                    step += 1;
+                }
+                serde_json::to_string(&trained)?
+            }
+            "floor" => {
+                let mut times = Times::default();
+                for _ in 0..argument.parse::<u64>()? {
+                    times.measure(|| floor.run());
+                }
+                serde_json::to_string(&times)?
+            }
+            "memory" => serde_json::to_string(&memory(&subject, &corpus, argument.parse()?)?)?,
+            _ => return Err(format!("unknown command {verb}").into()),
+        };
+        writeln!(output, "{answer}")?;
+        output.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The same bits from every instruction set that this machine has, every number of threads, every way of dividing
+//! sequences into microbatches, and every number of microbatches in flight: over a hundred optimizer steps, merge included.
+//! All in one binary, chosen at run time.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by unwrapping")]
+
+use std::sync::Arc;
+
+use engine::{
+    Bottleneck, Contribution, Cpu, Gradients, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState,
+    Schedule, Stage, StageOutput, TokenBatch, Weights, merge_on,
+};
+
+const SEED: [u8; 32] = [23; 32];
+/// Sequences that each optimizer step learns from.
+const SEQUENCES: usize = 3;
+
+/// A hidden dimension beyond one inner piece, more than one block of queries, grouped queries, both kinds of ends.
+fn config() -> ModelConfig {
+    ModelConfig {
+        d_model: 16,
+        heads: 4,
+        kv_heads: Some(2),
+        ffn: 520,
+        context: 67,
+        layers_per_stage: vec![1, 1],
+        bottleneck: Bottleneck::AnchorRes { r: 6, hidden: 20 },
+        ..ModelConfig::small()
+    }
+}
+
+fn text() -> &'static [u8] {
+    include_bytes!("../src/stage.rs")
+}
+
+/// How a step is computed.
+#[derive(Clone)]
+struct Way {
+    cpu: Cpu,
+    sequences_per_microbatch: usize,
+    in_flight: usize,
+}
+
+impl Way {
+    fn new(instructions: Instructions) -> Self {
+        let cpu = Cpu::default().with_instructions(instructions);
+        Self { cpu, sequences_per_microbatch: SEQUENCES, in_flight: 1 }
+    }
+
+    fn threads(self, threads: usize) -> Self {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        Self { cpu: self.cpu.with_pool(Arc::new(pool)), ..self }
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, threads) = (self.cpu.instructions().name(), self.cpu.threads());
+        write!(
+            f,
+            "{name}, {threads} threads, {} sequences, {} in flight",
+            self.sequences_per_microbatch, self.in_flight
+        )
+    }
+}
+
+fn microbatches(config: &ModelConfig, step: usize, sequences: usize) -> Vec<TokenBatch> {
+    let length = config.context + 1;
+    let starts = (0..SEQUENCES).map(|i| (step * SEQUENCES + i) * 131 % (text().len() - length));
+    let rows: Vec<&[u8]> = starts.map(|start| &text()[start..start + length]).collect();
+    rows.chunks(sequences).map(|rows| TokenBatch::new(rows.len(), config.context, rows.concat()).unwrap()).collect()
+}
+
+/// Forward and backward of one step's microbatches, the oldest leaving when more would be in flight than allowed.
+fn gradients(stages: &mut [Stage], batches: &[TokenBatch], in_flight: usize) -> Vec<Gradients> {
+    let back = |stages: &mut [Stage], id: usize| {
+        let mut gradient = None;
+        for stage in stages.iter_mut().rev() {
+            gradient = stage.backward(MicrobatchId(id as u64), gradient.as_ref()).unwrap();
+        }
+    };
+    for (id, tokens) in batches.iter().enumerate() {
+        if let Some(oldest) = id.checked_sub(in_flight) {
+            back(stages, oldest);
+        }
+        let mut z = None;
+        for stage in stages.iter_mut() {
+            z = match stage.forward(MicrobatchId(id as u64), tokens, z.as_ref()).unwrap() {
+                StageOutput::Boundary(z) => Some(z),
+                StageOutput::Loss { .. } => None,
+            };
+        }
+    }
+    (batches.len().saturating_sub(in_flight)..batches.len()).for_each(|id| back(stages, id));
+    stages.iter_mut().map(Stage::take_gradients).collect()
+}
+
+/// Names of all weights and optimizer states after each of `marks` steps.
+fn train(way: &Way, optimizer: &OptimizerConfig, marks: &[usize]) -> Vec<String> {
+    let config = config();
+    let mut weights: Vec<Weights> =
+        config.stage_indices().map(|stage| Weights::initial(&config, stage, &SEED).unwrap()).collect();
+    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+    let mut stages: Vec<Stage> =
+        weights.iter().map(|weights| Stage::new(&config, weights.stage(), weights, way.in_flight).unwrap()).collect();
+    stages.iter_mut().for_each(|stage| stage.set_cpu(way.cpu.clone()));
+    let mut names = Vec::new();
+    for step in 1..=marks[marks.len() - 1] {
+        let batches = microbatches(&config, step, way.sequences_per_microbatch);
+        let gradients = gradients(&mut stages, &batches, way.in_flight);
+        for (((stage, weights), state), gradients) in
+            stages.iter_mut().zip(&mut weights).zip(&mut states).zip(gradients)
+        {
+            // Two contributors, so that clipping to the median and averaging take part.
+            let half: Vec<f32> = gradients.values().iter().map(|value| value * 0.5).collect();
+            let half = Gradients::from_values(&config, stage.index(), gradients.tokens(), half).unwrap();
+            let both = [Contribution { uid: 3, gradients }, Contribution { uid: 8, gradients: half }];
+            (*weights, *state) = merge_on(&way.cpu, optimizer, weights, state, &both).unwrap();
+            stage.set_weights(weights).unwrap();
+        }
+        if marks.contains(&step) {
+            let of = |(weights, state): (&Weights, &OptimizerState)| format!("{} {}", weights.hash(), state.hash());
+            names.push(weights.iter().zip(&states).map(of).collect::<Vec<_>>().join(" "));
+        }
+    }
+    names
+}
+
+fn optimizer() -> OptimizerConfig {
+    let schedule = Schedule::Cosine { total_steps: 100, final_factor: 0.1 };
+    OptimizerConfig { schedule, ..OptimizerConfig::default() }
+}
+
+/// Where the weights are compared besides at the end.
+const EARLY_STEPS: usize = 20;
+const STEPS: usize = 100;
+
+#[test]
+fn instruction_sets_and_threads_do_not_change_a_bit() {
+    let marks = [1, EARLY_STEPS, STEPS];
+    let exact = train(&Way::new(Instructions::best()), &optimizer(), &marks);
+    assert!(exact[0] != exact[1] && exact[1] != exact[2], "training moves the weights");
+    for instructions in Instructions::available() {
+        let way = Way::new(instructions);
+        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
+    }
+    for threads in [2, 3, 8] {
+        let way = Way::new(Instructions::best()).threads(threads);
+        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
+    }
+}
+
+#[test]
+fn microbatches_and_their_number_in_flight_do_not_change_a_bit() {
+    let exact = train(&Way::new(Instructions::best()), &optimizer(), &[STEPS]);
+    for (sequences_per_microbatch, in_flight) in [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)] {
+        let way = Way { sequences_per_microbatch, in_flight, ..Way::new(Instructions::best()) };
+        assert_eq!(train(&way, &optimizer(), &[STEPS]), exact, "{way}");
+    }
+    // All at once: other instructions, threads, division and depth.
+    let way = Way { sequences_per_microbatch: 1, in_flight: 3, ..Way::new(Instructions::available()[0]) }.threads(2);
+    let exact = train(&Way::new(Instructions::best()), &optimizer(), &[EARLY_STEPS]);
+    assert_eq!(train(&way, &optimizer(), &[EARLY_STEPS]), exact, "{way}");
+}
