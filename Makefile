@@ -48,7 +48,7 @@ fmt-check: ## is the code formatted?
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
 
-.PHONY: fuzz-yuma fuzz-keys test-wallets bench-chain test-bench
+.PHONY: fuzz-yuma fuzz-keys test-wallets test-clients bench-chain test-bench
 
 fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)
@@ -58,7 +58,14 @@ fuzz-keys: ## fuzz every parser of key files (FUZZ_SECONDS=30 each target)
 
 test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
 	@$(CARGO) build --quiet --workspace --bin keys
-	@$(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
+	@command -v $(PYTHON) >/dev/null || { echo "wallets: all skipped, there is no $(PYTHON)"; exit 0; }; \
+	  $(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
+
+test-clients: setup ## Bittensor's own clients, from PyPI, against the chain (WRITE=yes writes docs/clients.md)
+	@$(CARGO) build --quiet --workspace --bins --examples
+	@command -v $(PYTHON) >/dev/null || { echo "clients: all skipped, there is no $(PYTHON)"; exit 0; }; \
+	  $(PYTHON) tests/clients/run.py $(TARGET)/debug/localnet $(TARGET)/debug/examples/chain_state $(TARGET)/clients \
+	  $(if $(WRITE),--write)
 
 bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
 	@$(CARGO) build --quiet --release -p yuma --example bench_epoch

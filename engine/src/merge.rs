@@ -229,7 +229,7 @@ mod tests {
         let same = Contribution { uid: 2, ..one.clone() };
         let alone = average(&Cpu::default(), &weights, &[&one]);
         let both = average(&Cpu::default(), &weights, &[&one, &same]);
-        assert!(alone.iter().zip(&both).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
+        assert!(alone.iter().zip(both.iter()).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
     }
 
     #[test]

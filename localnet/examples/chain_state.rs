@@ -9,14 +9,14 @@ use chain::{Client, ConnectConfig, Netuid, Snapshot};
 use eyre::{Result, bail, eyre};
 use keys::AccountId;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).ok_or_else(|| eyre!("name the endpoint, such as ws://127.0.0.1:9944"))?;
     let client = Client::connect(ConnectConfig::new([url])?).await?;
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
+    // The questions come one by one, so nothing else waits while a line is read.
+    for line in std::io::stdin().lines() {
+        let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
         println!("{}", answer(&client.latest().await?, &words).await?);
     }

@@ -2,7 +2,7 @@
 
 use codec::Encode;
 use narrows_runtime::{AccountId, Runtime, RuntimeGenesisConfig, WASM_BINARY};
-use pallet_subtensor::{AdminFreezeWindow, OwnerHyperparamRateLimit};
+use pallet_subtensor::{AdminFreezeWindow, NetworkRateLimit, OwnerHyperparamRateLimit};
 use sc_service::Properties;
 use sha2::{Digest, Sha256};
 use sp_core::storage::{Storage, well_known_keys};
@@ -41,9 +41,11 @@ pub(crate) fn storage(config: &DevNodeConfig, beacon: &Beacon, shield: &Shield) 
     genesis.mev_shield.key = shield.public_key();
 
     let mut storage = genesis.build_storage().map_err(StartError::Genesis)?;
-    // Bittensor makes owners and root wait before an epoch and between changes. With tempos of a minute that is always.
+    // Bittensor makes owners and root wait before an epoch and between changes, and everybody a day between two new
+    // subnets. With tempos of a minute that is always.
     storage.top.insert(AdminFreezeWindow::<Runtime>::hashed_key().to_vec(), 0u16.encode());
     storage.top.insert(OwnerHyperparamRateLimit::<Runtime>::hashed_key().to_vec(), 0u16.encode());
+    storage.top.insert(NetworkRateLimit::<Runtime>::hashed_key().to_vec(), 0u64.encode());
     let code = WASM_BINARY.unwrap_or(NATIVE_CODE).to_vec();
     storage.top.insert(well_known_keys::CODE.to_vec(), code);
     Ok(storage)

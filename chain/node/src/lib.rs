@@ -64,6 +64,7 @@ use control::{COMMANDS_WAITING, Command, Pace};
 use due::ChainTime;
 use sealing::Sealer;
 use service::{Backend, Parts};
+use shield::Shield;
 
 /// How long the parts of a node may take to let go of its database.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);

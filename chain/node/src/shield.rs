@@ -9,9 +9,9 @@ use std::collections::HashSet;
 
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use codec::Decode;
+use codec::{Decode, Encode};
 use ml_kem::kem::Decapsulate;
-use ml_kem::{B32, Encoded, EncodedSizeUser, KemCore, MlKem768};
+use ml_kem::{B32, EncodedSizeUser, KemCore, MlKem768};
 use narrows_runtime::opaque::UncheckedExtrinsic as Opaque;
 use narrows_runtime::{Hash, RuntimeCall, UncheckedExtrinsic};
 use sha2::{Digest, Sha512};
@@ -82,7 +82,7 @@ impl Shield {
 
 /// What a carrier carries.
 fn ciphertext(transaction: &Opaque) -> Option<Vec<u8>> {
-    let transaction = UncheckedExtrinsic::try_from(transaction.clone()).ok()?;
+    let transaction = UncheckedExtrinsic::decode(&mut &transaction.encode()[..]).ok()?;
     match transaction.function {
         RuntimeCall::MevShield(pallet_shield::Call::submit_encrypted { ciphertext }) => Some(ciphertext.into_inner()),
         _ => None,

@@ -296,14 +296,14 @@ fn attend_back(
                 (&values_across, across),
             );
             let softmaxes = &softmaxes[head * context + first..][..rows];
-            for i in 0..rows {
+            for (i, softmax) in softmaxes.iter().enumerate() {
                 let at = block.start + i * width;
                 let row = i * visible..(i + 1) * visible;
                 let (d_output, output) = (&d_output[at..][..head_width], &output[at..][..head_width]);
                 softmax_back(
                     cpu,
                     first + i + 1,
-                    softmaxes[i],
+                    *softmax,
                     (d_output, output),
                     &mut probabilities[row.clone()],
                     &mut d_scores[row],

@@ -320,6 +320,7 @@ impl Product<'_> {
         let lanes = S::F32_LANES;
         if rows.len() == ROWS && panel.columns.len() == VECTORS * lanes {
             // Loops of known length, so that the sums go from their registers straight to where they belong.
+            #[expect(clippy::needless_range_loop, reason = "as the comment says")]
             for row in 0..ROWS {
                 let dst =
                     &mut self.dst[self.dst_view.place(rows.start + row, panel.columns.start)..][..VECTORS * lanes];
@@ -422,7 +423,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "product leaves the right operand")]
     fn a_product_outside_its_buffer_is_stopped() {
-        let mut dst = vec![0.0; 4];
+        let mut dst = [0.0; 4];
         let into = (&mut dst[..], View::rows(2), Into::Replaced);
         multiply(&Cpu::default(), (2, 2, 2), 512, into, (&[0.0; 4], View::rows(2)), (&[0.0; 3], View::rows(2)));
     }

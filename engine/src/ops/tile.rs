@@ -79,6 +79,7 @@ pub(super) unsafe fn sums<S: Simd, L: Left<ROWS>, const ROWS: usize, const VECTO
 /// As for [`sums`], at inner index `i`.
 #[inline(always)]
 #[expect(unsafe_code, reason = "bounds are checked once for a product, not once for every value")]
+#[expect(clippy::needless_range_loop, reason = "loops of known length, which the compiler unrolls into registers")]
 unsafe fn add<S: Simd, L: Left<ROWS>, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     i: usize,

@@ -65,7 +65,7 @@ async fn a_client_knows_its_chain() {
     assert_eq!(world.client.genesis_hash().0, world.node.genesis_hash());
     let shape = world.client.shape().await.expect("a shape");
     assert!(shape.has_call("Balances", "transfer_keep_alive") && shape.has_storage("System", "Account"));
-    assert!(!shape.has_call("MevShield", "submit_encrypted") && !shape.has_pallet("MevShield"));
+    assert!(!shape.has_call("Crowdloan", "contribute") && !shape.has_pallet("Crowdloan"));
     assert!(shape.has_constant("Aura", "SlotDuration") && shape.has_runtime_api("AccountNonceApi", "account_nonce"));
     let expected = ["dest".to_owned(), "value".to_owned()];
     assert_eq!(shape.call_arguments("Balances", "transfer_keep_alive").as_deref(), Some(&expected[..]));

@@ -116,7 +116,7 @@ async fn what_the_chain_lacks_is_named_before_anything_is_signed() {
         async move { client.submit(&alice(), &call).await.expect_err("the chain has no such thing") }
     };
     let none: [(&str, Argument); 0] = [];
-    let no_pallet = submit(Call::new("MevShield", "submit_encrypted", none.clone())).await;
+    let no_pallet = submit(Call::new("Crowdloan", "contribute", none.clone())).await;
     assert!(
         matches!(&no_pallet, SubmitError::Chain(ChainError::Missing(m)) if m.kind == MissingKind::Pallet),
         "{no_pallet}"

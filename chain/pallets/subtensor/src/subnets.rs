@@ -2,11 +2,11 @@
 
 use crate::{
     BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastAdjustmentBlock,
-    LastEpochBlock, MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost, NetworkLastRegistered,
-    NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt, NetworksAdded,
-    NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn, SubnetEmissionEnabled, SubnetIdentitiesV3,
-    SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism, SubnetOwner, SubnetOwnerHotkey, SubnetTAO,
-    SubtokenEnabled, TaoBalance, TokenSymbol, TotalNetworks, TotalStake, Yuma3On, defaults,
+    LastEpochBlock, MaxAllowedUids, MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost,
+    NetworkLastRegistered, NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt,
+    NetworksAdded, NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn, SubnetEmissionEnabled,
+    SubnetIdentitiesV3, SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism, SubnetOwner, SubnetOwnerHotkey,
+    SubnetTAO, SubtokenEnabled, TaoBalance, Tempo, TokenSymbol, TotalNetworks, TotalStake, Yuma3On, defaults,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*, traits::fungible::Mutate, traits::tokens};
@@ -113,6 +113,9 @@ impl<T: Config> Pallet<T> {
         SubnetOwner::<T>::insert(netuid, coldkey);
         SubnetOwnerHotkey::<T>::insert(netuid, hotkey);
         TokenSymbol::<T>::insert(netuid, defaults::token_symbol(netuid));
+        // Written although they are the defaults: clients list these by walking the maps.
+        Tempo::<T>::insert(netuid, defaults::TEMPO_BLOCKS);
+        MaxAllowedUids::<T>::insert(netuid, defaults::MAX_ALLOWED_UIDS);
         MaxAllowedValidators::<T>::insert(netuid, defaults::NEW_SUBNET_MAX_ALLOWED_VALIDATORS);
         MinAllowedWeights::<T>::insert(netuid, defaults::NEW_SUBNET_MIN_ALLOWED_WEIGHTS);
         ImmunityPeriod::<T>::insert(netuid, defaults::NEW_SUBNET_IMMUNITY_PERIOD_BLOCKS);

@@ -14,6 +14,10 @@ mod asked {
     #[pallet::storage]
     pub type CollateralLockShare<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
 
+    /// How fast that collateral would drain.
+    #[pallet::storage]
+    pub type CollateralDrainRatio<T> = StorageMap<_, Identity, NetUid, U64F64, ValueQuery>;
+
     /// Subnets that wait to be taken down.
     #[pallet::storage]
     pub type DissolveCleanupQueue<T> = StorageValue<_, Vec<NetUid>, ValueQuery>;
