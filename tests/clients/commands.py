@@ -97,14 +97,15 @@ def sdk(what, words, check, wallet=None, chain=True, asks=False, before=lambda w
     return Case(what, "sdk", "btcli " + " ".join(map(str, shown)), act, check, before, differs)
 
 
-def cli(what, words, check, wallet=None, chain=True, prompts=True, before=lambda wallets, state: None, differs=None):
+def cli(what, words, check, wallet=None, chain=True, prompts=True, hotkey=True, before=lambda wallets, state: None, differs=None):
     """A command of 9.23's `btcli`."""
 
     def act(client):
         words_now = words(Wallets(client.wallets)) if callable(words) else words
         extra = ["--network", client.url] if chain else []
         if wallet:
-            extra += ["--wallet-name", wallet, "--hotkey", "default", "--wallet-path", client.wallets]
+            extra += ["--wallet-name", wallet, "--wallet-path", client.wallets]
+            extra += ["--hotkey", "default"] if hotkey else []
         return client.btcli(*words_now, *extra, "--json-output", *(["-y"] if prompts else []))
 
     shown = words if not callable(words) else words(Placeholders())
@@ -251,6 +252,21 @@ CASES = [
         lambda wallets, state, _, output: document(output)["success"], asks=True, wallet="carol"),
     sdk("weights", ["weights", "set", "--netuid", NETUID, "--uids", "1", "--weights", "1"],
         lambda wallets, state, *_: [1, [[1, 65535]]] in state("weights", NETUID, 0), asks=True, wallet="carol"),
+    cli("subnets", ["subnets", "show", "--netuid", NETUID],
+        lambda wallets, state, _, output: wallets.hot("dan") in [entry["hotkey"] for entry in document(output)["uids"]]),
+    sdk("stake", lambda wallets: ["stake", "child", "set", "--netuid", NETUID, "--children",
+                                  f'[[0.5,"{wallets.hot("bob")}"]]'],
+        lambda wallets, state, _, output: document(output)["success"], wallet="carol", asks=True),
+    sdk("stake", ["sudo", "set-take", "--take", "0.1"],
+        lambda wallets, state, _, output: document(output)["success"], wallet="carol", asks=True),
+    sdk("stake", lambda wallets: ["stake", "move", "--origin-hotkey", wallets.hot("carol"), "--origin-netuid", NETUID,
+                                  "--dest-hotkey", wallets.hot("bob"), "--dest-netuid", NETUID, "--amount", 2],
+        lambda wallets, state, *_: state("stake", wallets.hot("bob"), wallets.cold("carol"), NETUID) == 2 * ALPHA,
+        wallet="carol", asks=True),
+    cli("stake", lambda wallets: ["stake", "move", "--origin-netuid", NETUID, "--dest-netuid", NETUID, "--from",
+                                  wallets.hot("dan"), "--to", wallets.hot("bob"), "--amount", 2, "--no-mev-protection"],
+        lambda wallets, state, *_: state("stake", wallets.hot("bob"), wallets.cold("dan"), NETUID) == 2 * ALPHA,
+        wallet="dan", hotkey=False),
     library("library", "client.subnets.metagraph(1)",
             "graph = await client.subnets.metagraph(1)\nprint(json.dumps([str(key) for key in graph.hotkeys]))",
             lambda wallets, state, _, output: document(output)

@@ -111,7 +111,10 @@ use frame_support::pallet_macros::import_section;
 pub mod pallet {
     use super::*;
     use crate::staking::Limit;
-    use alloc::{collections::VecDeque, vec::Vec};
+    use alloc::{
+        collections::{BTreeMap, VecDeque},
+        vec::Vec,
+    };
     use codec::Compact;
     use frame_support::{
         pallet_prelude::*,

@@ -2,7 +2,7 @@
 //!
 //! Clients decode storage and events by the shape found in the metadata, so a renamed or reordered field is a break.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 use codec::{CompactAs, Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{BoundedVec, traits::ConstU32};
 use scale_info::TypeInfo;
@@ -325,6 +325,21 @@ pub enum EpochConsensus {
     Yuma,
     /// Not at all.
     Null,
+}
+
+/// What becomes of root dividends.
+#[derive(Encode, Decode, DecodeWithMemTracking, TypeInfo, Clone, PartialEq, Eq, Debug, Default)]
+pub enum RootClaimTypeEnum {
+    /// They are sold for TAO, as always here.
+    #[default]
+    Swap,
+    /// They are kept as alpha.
+    Keep,
+    /// They are kept as alpha of some subnets.
+    KeepSubnets {
+        /// Which.
+        subnets: BTreeSet<NetUid>,
+    },
 }
 
 /// Locked stake. Nothing is ever locked here; clients ask.

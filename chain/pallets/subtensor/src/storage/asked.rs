@@ -53,6 +53,10 @@ mod asked {
     pub type DecayingLock<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, bool, OptionQuery>;
 
+    /// Whether an owner's cut would be locked at once.
+    #[pallet::storage]
+    pub type OwnerCutAutoLockEnabled<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
+
     /// What is locked to a hotkey in a subnet.
     #[pallet::storage]
     pub type HotkeyLock<T: Config> =
@@ -78,6 +82,24 @@ mod asked {
     /// Blocks in which a lock would open.
     #[pallet::storage]
     pub type UnlockRate<T> = StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::LOCK_RATE_BLOCKS }>>;
+
+    /// What becomes of a coldkey's root dividends: they are sold for TAO as they fall due.
+    #[pallet::storage]
+    pub type RootClaimType<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, RootClaimTypeEnum, ValueQuery>;
+
+    /// Root dividends of a hotkey that wait to be claimed, by subnet.
+    #[pallet::storage]
+    pub type RootClaimable<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, BTreeMap<NetUid, I96F32>, ValueQuery>;
+
+    /// Root dividends that were claimed: (netuid, hotkey, coldkey).
+    #[pallet::storage]
+    pub type RootClaimed<T: Config> = StorageNMap<
+        _,
+        (NMapKey<Identity, NetUid>, NMapKey<Blake2_128Concat, T::AccountId>, NMapKey<Blake2_128Concat, T::AccountId>),
+        u128,
+        ValueQuery,
+    >;
 
     /// Blocks between two openings of root stake.
     #[pallet::storage]
