@@ -28,6 +28,13 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
         ["block"] => json!(state.number().0),
         ["balance", who] => json!(state.balance(account(who)?).await?.0),
         ["owner", hotkey] => json!(state.owner(account(hotkey)?).await?.map(|owner| owner.to_string())),
+        ["started", netuid] => json!(state.is_started(subnet(netuid)?).await?),
+        ["take", hotkey] => json!(state.take(account(hotkey)?).await?),
+        ["name", coldkey] => json!(state.name_of(account(coldkey)?).await?),
+        ["children", hotkey, netuid] => {
+            let children = state.pending_children(account(hotkey)?, subnet(netuid)?).await?;
+            json!(children.into_iter().map(|(part, child)| (part, child.to_string())).collect::<Vec<_>>())
+        }
         ["subnets"] => json!(state.subnets().await?.iter().map(|netuid| netuid.0).collect::<Vec<_>>()),
         ["uid", netuid, hotkey] => json!(state.uid(subnet(netuid)?, account(hotkey)?).await?.map(|uid| uid.0)),
         ["burn", netuid] => json!(state.burn_price(subnet(netuid)?).await?.0),

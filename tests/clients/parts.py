@@ -12,12 +12,15 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def install(folder: pathlib.Path, package: str):
-    """A virtual environment with one package; `None` where it cannot be had. Written last is what says it is whole."""
+    """A virtual environment with one package; `None` where PyPI is out of reach. Written last is what says it is whole."""
     done = folder / "installed"
     if not (done.exists() and done.read_text() == package):
         venv.create(folder, with_pip=True, clear=True)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
         if subprocess.run(pip).returncode != 0:
+            probe = [*pip[:-1], "--dry-run", "--no-deps", "--force-reinstall", "six"]
+            if subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+                raise SystemExit(f"clients: PyPI is there, but {package} cannot be installed")
             return None
         done.write_text(package)
     return folder / "bin" / "python"

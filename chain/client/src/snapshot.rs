@@ -96,6 +96,35 @@ impl Snapshot {
         self.ask("SwapRuntimeApi", "current_alpha_price", &[netuid.into()]).await.map(Rao)
     }
 
+    /// Whether a subnet was started, so that stake may be moved.
+    pub async fn is_started(&self, netuid: Netuid) -> Result<bool, ChainError> {
+        self.value(SUBTENSOR, "SubtokenEnabled", &[netuid.into()]).await
+    }
+
+    /// What a hotkey keeps of the dividends of those who staked to it, as a fraction of 65535.
+    pub async fn take(&self, hotkey: AccountId) -> Result<u16, ChainError> {
+        self.value(SUBTENSOR, "Delegates", &[hotkey.into()]).await
+    }
+
+    /// The name that a coldkey gave itself, if it did.
+    pub async fn name_of(&self, coldkey: AccountId) -> Result<Option<String>, ChainError> {
+        let identity: Option<Identity> = self.optional(SUBTENSOR, "IdentitiesV2", &[coldkey.into()]).await?;
+        Ok(identity.map(|identity| String::from_utf8_lossy(&identity.name).into_owned()))
+    }
+
+    /// The children that a hotkey has named in a subnet and that are not taken on yet: (part of 2⁶⁴ − 1, hotkey).
+    pub async fn pending_children(
+        &self,
+        hotkey: AccountId,
+        netuid: Netuid,
+    ) -> Result<Vec<(u64, AccountId)>, ChainError> {
+        type Pending = (Vec<(u64, [u8; 32])>, u64);
+        let pending: Option<Pending> =
+            self.optional(SUBTENSOR, "PendingChildKeys", &[netuid.into(), hotkey.into()]).await?;
+        let children = pending.map(|(children, _)| children).unwrap_or_default();
+        Ok(children.into_iter().map(|(part, child)| (part, child.into())).collect())
+    }
+
     /// The coldkey that owns a hotkey; `None` if the chain has not seen the hotkey.
     pub async fn owner(&self, hotkey: AccountId) -> Result<Option<AccountId>, ChainError> {
         let owner: [u8; 32] = self.value(SUBTENSOR, "Owner", &[hotkey.into()]).await?;
@@ -304,4 +333,10 @@ struct AccountData {
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 struct StakeInfo {
     stake: u64,
+}
+
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct Identity {
+    name: Vec<u8>,
 }

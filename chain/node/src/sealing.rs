@@ -185,6 +185,7 @@ impl Sealer {
             return Err(ControlError::NotReverted { reached: reached.number, wanted: wanted.number, reason });
         }
         self.snapshots.truncate(place + 1);
+        self.shield.forget();
         self.empty_pool().await;
         // It would look for the way from its last block, which is gone, to the next one, and not see what that includes.
         let hash = Hash::from(reached.hash);

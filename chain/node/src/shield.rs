@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeLimit, Encode};
+use frame_support::MAX_EXTRINSIC_DEPTH;
 use ml_kem::kem::Decapsulate;
 use ml_kem::{B32, EncodedSizeUser, KemCore, MlKem768};
 use narrows_runtime::opaque::UncheckedExtrinsic as Opaque;
@@ -49,6 +50,11 @@ impl Shield {
         self.public.as_bytes().to_vec()
     }
 
+    /// Forgets which carriers were opened: the chain went back to before them.
+    pub(crate) fn forget(&mut self) {
+        self.opened.clear();
+    }
+
     /// The transactions inside those carriers among `ready` that were not opened before. What is no carrier, or none of
     /// ours, or holds no transaction, is passed over: its sender sees that nothing came of it.
     pub(crate) fn open<'a>(&mut self, ready: impl Iterator<Item = (Hash, &'a Opaque)>) -> Vec<Opaque> {
@@ -82,7 +88,8 @@ impl Shield {
 
 /// What a carrier carries.
 fn ciphertext(transaction: &Opaque) -> Option<Vec<u8>> {
-    let transaction = UncheckedExtrinsic::decode(&mut &transaction.encode()[..]).ok()?;
+    let encoded = transaction.encode();
+    let transaction = UncheckedExtrinsic::decode_with_depth_limit(MAX_EXTRINSIC_DEPTH, &mut &encoded[..]).ok()?;
     match transaction.function {
         RuntimeCall::MevShield(pallet_shield::Call::submit_encrypted { ciphertext }) => Some(ciphertext.into_inner()),
         _ => None,
@@ -128,6 +135,8 @@ mod tests {
         let ready = [(Hash::repeat_byte(1), &carrier), (Hash::repeat_byte(2), &inner)];
         assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner));
         assert_eq!(shield.open(ready.into_iter()), [], "it waits for its block, and is not opened again");
+        shield.forget();
+        assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner), "after the chain went back");
         assert_eq!(shield.open(std::iter::empty()), []);
         assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner), "what went and came back is new");
     }

@@ -2,7 +2,8 @@
 //!
 //! A kind permits whole [`groups`] of calls, and what no group of its own holds is refused: a call that is new to the
 //! chain is permitted to nobody but [`ProxyType::Any`] until it is put into a group. What a proxy dispatches goes through
-//! its filter again at every call inside, so a batch gets around none of it.
+//! its filter again at every call inside, so a batch gets around none of it. What sudo dispatches as root is past all
+//! filters: a kind that permits sudo permits whatever root may do.
 
 mod groups;
 
@@ -62,13 +63,15 @@ pub enum ProxyType {
     Any,
     /// Running a subnet: what its owner may set, except who its owner's hotkey is.
     Owner,
-    /// What cannot be regretted much: no sudo, no dissolution, no registration for money, no change of coldkey.
+    /// What cannot be regretted much: no sudo, no `burned_register`, no change of coldkey. (`register`, which burns as
+    /// well, is permitted, as on Bittensor.)
     NonCritical,
     /// Everything that gives nothing to another coldkey.
     NonTransfer,
     /// Nothing any more.
     Senate,
-    /// Everything that moves no TAO, no stake and no key.
+    /// Everything that gives neither TAO, stake nor a key to anybody. What destroys them (`burn_alpha`, registrations that
+    /// burn) is permitted, as on Bittensor.
     NonFungible,
     /// Nothing any more.
     Triumvirate,

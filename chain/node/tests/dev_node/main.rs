@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod developer;
 mod lifecycle;
+mod shield;
 mod subnet;
 mod transactions;
 

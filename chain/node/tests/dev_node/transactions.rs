@@ -9,7 +9,7 @@ use sp_keyring::Sr25519Keyring::{Alice, Bob, Eve};
 use crate::client::{Client, to_hex};
 use crate::{ALICE_RAO, TAO, config, reach};
 
-fn pay_bob(rao: u64) -> RuntimeCall {
+pub(crate) fn pay_bob(rao: u64) -> RuntimeCall {
     pallet_balances::Call::transfer_keep_alive { dest: Bob.to_account_id().into(), value: rao }.into()
 }
 
@@ -112,6 +112,15 @@ async fn deeply_nested_calls_do_not_exhaust_the_stack() {
         }
     }
     assert!((1..11).contains(&accepted), "some are too deep and some are not: {accepted} accepted");
+    // And far beyond, as bytes: a call this deep cannot even be built here. Nobody needs to have signed it.
+    let nothing = RuntimeCall::from(frame_system::Call::remark { remark: vec![] });
+    let once = RuntimeCall::from(pallet_utility::Call::batch_all { calls: vec![nothing.clone()] }).encode();
+    let level = &once[..once.len() - nothing.encoded_size()];
+    let abyss = [level.repeat(500_000), nothing.encode()].concat();
+    let query = [abyss.clone(), (abyss.len() as u32).encode()].concat();
+    let method = "TransactionPaymentCallApi_query_call_info";
+    assert!(client.try_call("state_call", rpc_params![method, to_hex(&query)]).await.is_err());
+    assert!(client.submit(&[&[4][..], &abyss].concat().encode()).await.is_err());
     let before = node.tip().number;
     reach(&node, before + 3).await;
     node.shutdown().await.expect("stops");

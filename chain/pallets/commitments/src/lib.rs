@@ -39,6 +39,9 @@ pub const MAX_REVEALS_PER_HOTKEY: usize = 10;
 /// Fields that one block opens; more wait for the next. Opening one takes some milliseconds. (Bittensor opens all at once.)
 pub const MAX_REVEALS_PER_BLOCK: u32 = 32;
 
+/// Rows of bonds that a subnet has at most.
+const MAX_BOND_ROWS: u64 = 256;
+
 /// Reference time of opening a field: a pairing and two multiplications.
 const REVEAL_PICOSECONDS: u64 = 5_000_000_000;
 
@@ -227,12 +230,19 @@ pub mod pallet {
         }
     }
 
+    /// What a post may cost. Resetting bonds goes through every row of them: as many as neurons and mechanisms together.
+    fn post_weight<T: Config>(resets_bonds: bool) -> Weight {
+        let rows = if resets_bonds { MAX_BOND_ROWS } else { 0 };
+        let database = T::DbWeight::get().reads_writes(rows.saturating_add(5), rows.saturating_add(4));
+        Weight::from_parts(30_000_000, 0).saturating_add(database)
+    }
+
     #[pallet::call]
     impl<T: Config> Pallet<T> {
         /// Post, replacing the signer's earlier post on this subnet.
         #[pallet::call_index(0)]
         #[pallet::weight((
-            Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 4)),
+            post_weight::<T>(info.fields.contains(&Data::ResetBondsFlag)),
             DispatchClass::Normal,
             Pays::No
         ))]

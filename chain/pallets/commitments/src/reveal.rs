@@ -8,7 +8,7 @@ use timelock::BeaconSignatures;
 
 use crate::{
     CommitmentOf, Config, Data, Event, MAX_REVEALS_PER_BLOCK, MAX_REVEALS_PER_HOTKEY, Pallet, RevealedCommitments,
-    TimelockedIndex,
+    SubnetInfo, TimelockedIndex,
 };
 
 /// What is left of a post's fields, what of them was opened, and how many were tried.
@@ -42,6 +42,10 @@ impl<T: Config> Pallet<T> {
 
     /// Opens what can be of one post. Returns whether any of it still waits, and how many fields were tried.
     fn reveal_of(netuid: u16, who: &T::AccountId) -> (bool, u32) {
+        // Who has lost the place waits no more; so there are never more who wait than neurons.
+        if !T::Subnets::is_registered(netuid, who) {
+            return (false, 0);
+        }
         let Some(mut post) = CommitmentOf::<T>::get(netuid, who) else { return (false, 0) };
         let Opened { left, revealed, tried } = Self::open(&post.info.fields);
         let waits = left.iter().any(Data::is_timelocked);

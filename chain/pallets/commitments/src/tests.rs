@@ -29,6 +29,8 @@ parameter_types! {
     static Epoch: u64 = 0;
     /// Whether the beacon has signed [`ROUND`].
     static Signed: bool = false;
+    /// Whether the hotkey still holds its place.
+    static Registered: bool = true;
     /// Whose bonds were to be reset.
     static Resets: Vec<(u16, u64)> = vec![];
 }
@@ -38,7 +40,7 @@ pub struct OneSubnet;
 
 impl SubnetInfo<u64> for OneSubnet {
     fn is_registered(netuid: u16, who: &u64) -> bool {
-        netuid == NETUID && *who == HOTKEY
+        netuid == NETUID && *who == HOTKEY && Registered::get()
     }
 
     fn epoch_index(_: u16) -> u64 {
@@ -80,6 +82,7 @@ fn chain() -> sp_io::TestExternalities {
     chain.execute_with(|| {
         Epoch::set(0);
         Signed::set(false);
+        Registered::set(true);
         Resets::set(vec![]);
         frame_system::Pallet::<Test>::set_block_number(1);
     });
@@ -217,6 +220,21 @@ fn a_post_that_was_all_locked_is_gone_once_it_opened_and_so_is_what_never_opens(
         pass();
         assert_eq!((fields(), revealed().len()), (None, 2));
         assert!(TimelockedIndex::<Test>::get().is_empty());
+    });
+}
+
+#[test]
+fn who_has_lost_the_place_waits_no_more() {
+    chain().execute_with(|| {
+        assert_ok!(post(HOTKEY, NETUID, vec![sealed(b"too late")]));
+        pass();
+        assert_eq!(TimelockedIndex::<Test>::get().len(), 1);
+        Registered::set(false);
+        pass();
+        assert!(TimelockedIndex::<Test>::get().is_empty());
+        Signed::set(true);
+        pass();
+        assert_eq!(revealed(), []);
     });
 }
 

@@ -5,7 +5,6 @@ use crate::{
     Alpha, ColdkeySwapAnnouncementDelay, ColdkeySwapAnnouncements, ColdkeySwapDisputes, ColdkeySwapReannouncementDelay,
     Config, Error, Event, IdentitiesV2, LastHotkeySwapOnNetuid, LastTxBlock, OwnedHotkeys, Owner, Pallet,
     StakingHotkeys, SubnetOwner, TaoBalance, TransactionKeyLastBlock, defaults, rate_limit::Limited,
-    registration::push_once,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -187,9 +186,13 @@ impl<T: Config> Pallet<T> {
     }
 
     fn hand_over_hotkeys(old: &T::AccountId, new: &T::AccountId) {
-        for hotkey in OwnedHotkeys::<T>::take(old) {
-            Owner::<T>::insert(&hotkey, new);
-            push_once(&mut OwnedHotkeys::<T>::get(new), &hotkey, |keys| OwnedHotkeys::<T>::insert(new, keys));
+        let hotkeys = OwnedHotkeys::<T>::take(old);
+        for hotkey in &hotkeys {
+            Owner::<T>::insert(hotkey, new);
+        }
+        if !hotkeys.is_empty() {
+            // A coldkey that owned hotkeys would have been refused: it counts as staking to them.
+            OwnedHotkeys::<T>::insert(new, hotkeys);
         }
     }
 }

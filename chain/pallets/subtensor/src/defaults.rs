@@ -92,7 +92,7 @@ pub const MAX_BURN_LOWER_BOUND_RAO: TaoBalance = RAO_PER_TAO / 10;
 /// Blocks in which the price halves.
 pub const BURN_HALF_LIFE_BLOCKS: u16 = 360;
 
-/// Registrations by proof of work that one block takes.
+/// Registrations of any kind in one block after which it takes none by proof of work.
 pub const MAX_REGISTRATIONS_PER_BLOCK: u16 = 1;
 /// Registrations by proof of work in an interval at which the difficulty stays as it is.
 pub const TARGET_REGISTRATIONS_PER_INTERVAL: u16 = 2;

@@ -5,8 +5,8 @@ use crate::{
     Alpha, AlphaDividendsPerSubnet, Axons, ChildKeys, ChildkeyTake, Config, Delegates, Error, Event, IsNetworkMember,
     Keys, LastHotkeyEmissionOnNetuid, LastHotkeySwapOnNetuid, LastTxBlock, LastTxBlockChildKeyTake,
     LastTxBlockDelegateTake, NetUid, NeuronCertificates, Pallet, ParentKeys, PendingChildKeys, Prometheus,
-    SubnetOwnerHotkey, TimelockedWeightCommits, TransactionKeyLastBlock, TxRateLimit, Uids, WeightCommits, defaults,
-    rate_limit::Limited, take::has_passed,
+    RootAlphaDividendsPerSubnet, SubnetOwnerHotkey, TimelockedWeightCommits, TransactionKeyLastBlock, TxRateLimit,
+    Uids, WeightCommits, defaults, rate_limit::Limited, take::has_passed,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -130,6 +130,10 @@ impl<T: Config> Pallet<T> {
         }
         if AlphaDividendsPerSubnet::<T>::contains_key(netuid, old) {
             AlphaDividendsPerSubnet::<T>::insert(netuid, new, AlphaDividendsPerSubnet::<T>::take(netuid, old));
+        }
+        if RootAlphaDividendsPerSubnet::<T>::contains_key(netuid, old) {
+            let earned = RootAlphaDividendsPerSubnet::<T>::take(netuid, old);
+            RootAlphaDividendsPerSubnet::<T>::insert(netuid, new, earned);
         }
         let last_set = TransactionKeyLastBlock::<T>::take((old, netuid, Limited::SetChildren.code()));
         if last_set > 0 {

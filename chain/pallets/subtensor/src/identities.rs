@@ -1,8 +1,8 @@
 //! What coldkeys and subnet owners say about themselves.
 
 use crate::{
-    ChainIdentityV2, Config, Error, Event, IdentitiesV2, NetUid, OwnedHotkeys, Pallet, SubnetIdentitiesV3,
-    SubnetIdentityV3, Uids,
+    ChainIdentityV2, Config, Error, Event, IdentitiesV2, IsNetworkMember, NetUid, OwnedHotkeys, Pallet,
+    SubnetIdentitiesV3, SubnetIdentityV3,
 };
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
@@ -12,10 +12,9 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_set_identity(origin: OriginFor<T>, identity: ChainIdentityV2) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         ensure!(identity.is_within_limits(), Error::<T>::InvalidIdentity);
-        let networks = Self::networks();
         let registered = OwnedHotkeys::<T>::get(&coldkey)
             .iter()
-            .any(|hotkey| networks.iter().any(|netuid| Uids::<T>::contains_key(netuid, hotkey)));
+            .any(|hotkey| IsNetworkMember::<T>::iter_prefix(hotkey).any(|(_, member)| member));
         ensure!(registered, Error::<T>::HotKeyNotRegisteredInNetwork);
         IdentitiesV2::<T>::insert(&coldkey, identity);
         Self::deposit_event(Event::ChainIdentitySet(coldkey));

@@ -1,7 +1,7 @@
 //! Stake that moves: to another hotkey, to another subnet (by selling there and buying here), to another coldkey.
 
 use crate::{
-    AlphaBalance, Config, Error, Event, NetUid, Pallet, TaoBalance, TransferToggle, defaults, market::Fee,
+    AlphaBalance, Config, Error, Event, FeeRates, NetUid, Pallet, TaoBalance, TransferToggle, defaults, market::Fee,
     staking::Limit,
 };
 use frame_support::{ensure, pallet_prelude::*};
@@ -95,15 +95,17 @@ impl<T: Config> Pallet<T> {
         }
         let (tao, _) = Self::sell_alpha(from.netuid, amount)?;
         ensure!(tao >= least, Error::<T>::AmountTooLow);
-        let (alpha, _) = Self::buy_alpha(to.netuid, tao, Self::second_fee(from.netuid))?;
+        let (alpha, _) = Self::buy_alpha(to.netuid, tao, Self::second_fee(from.netuid, to.netuid))?;
         ensure!(alpha > 0, Error::<T>::AmountTooLow);
         Self::increase_stake(&to.hotkey, &to.coldkey, to.netuid, alpha)?;
         Ok(tao)
     }
 
-    /// The fee of buying with what was just sold: a pool that sold has taken it, a stable market has not.
-    fn second_fee(from: NetUid) -> Fee {
-        if Self::is_dynamic(from) { Fee::Waived } else { Fee::Due }
+    /// The fee of buying with what was just sold. Stake that moves pays once, but never by way of a cheaper pool: the
+    /// second fee is waived only if the first was as high. A stable market takes none.
+    fn second_fee(from: NetUid, to: NetUid) -> Fee {
+        let paid = Self::is_dynamic(from) && T::FeeRates::fee_rate(from) >= T::FeeRates::fee_rate(to);
+        if paid { Fee::Waived } else { Fee::Due }
     }
 
     /// How much of the amount may move: after it, one alpha of the origin must be worth at least the limit, in
@@ -114,7 +116,7 @@ impl<T: Config> Pallet<T> {
         amount: AlphaBalance,
         limit: Option<Limit>,
     ) -> Result<AlphaBalance, DispatchError> {
-        let (origin, destination) = (Self::market(from), Self::market_at(to, Self::second_fee(from)));
+        let (origin, destination) = (Self::market(from), Self::market_at(to, Self::second_fee(from, to)));
         Self::within_limit(amount, limit, |alpha, price| {
             let sold = origin.sell(alpha)?;
             let bought = destination.buy(sold.out)?;

@@ -54,7 +54,11 @@ impl<T: Config> Pallet<T> {
             Error::<T>::TooManyRegistrationsThisBlock
         );
         let most = TargetRegistrationsPerInterval::<T>::get(netuid).saturating_mul(MOST_PER_TARGET);
-        ensure!(POWRegistrationsThisInterval::<T>::get(netuid) < most, Error::<T>::TooManyRegistrationsThisInterval);
+        // Without intervals nothing is counted anew, so nothing is limited by them.
+        ensure!(
+            AdjustmentInterval::<T>::get(netuid) == 0 || POWRegistrationsThisInterval::<T>::get(netuid) < most,
+            Error::<T>::TooManyRegistrationsThisInterval
+        );
         Self::check_work(netuid, work_block, nonce, &work, &hotkey)?;
 
         let now = Self::current_block();

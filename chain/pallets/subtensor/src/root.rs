@@ -58,6 +58,8 @@ impl<T: Config> Pallet<T> {
     /// the subnet's validators there, by what their root stake earned. Where none earned anything, or the pool is too
     /// small, it stays pending.
     pub(crate) fn pay_root_dividends(netuid: NetUid, dividends: &[AlphaBalance]) -> DispatchResult {
+        // Last epoch's entries go: one per validator.
+        let _ = RootAlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
         let alpha = PendingRootAlphaDivs::<T>::get(netuid);
         let earned = Self::earned_by_root(netuid, dividends);
         let tao = Self::market(netuid).sell(alpha).map(|deal| deal.out).unwrap_or_default();
@@ -67,8 +69,6 @@ impl<T: Config> Pallet<T> {
         PendingRootAlphaDivs::<T>::remove(netuid);
         let (tao, _) = Self::sell_alpha(netuid, alpha)?;
         Self::buy_alpha(NetUid::ROOT, tao, Fee::Waived)?;
-        // Last epoch's entries go: one per validator.
-        let _ = RootAlphaDividendsPerSubnet::<T>::clear_prefix(netuid, u32::MAX, None);
         let (alphas, taos) = (split(alpha, &earned), split(tao, &earned));
         for ((uid, alpha), tao) in (0u16..).zip(alphas).zip(taos).filter(|((_, alpha), tao)| *alpha > 0 || *tao > 0) {
             let hotkey = Keys::<T>::get(netuid, uid);

@@ -97,8 +97,9 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// What moving stake costs: the fee of the pool it leaves, or of the one it enters where it comes from free TAO.
-    /// In alpha of the former, or rao.
+    /// What moving stake costs: the fee of the pool it leaves, in its alpha, or of the one it enters where it comes from
+    /// free TAO or where alpha is TAO one to one, in rao. Where the pool that it leaves takes less than the one it enters,
+    /// both take theirs; this is the first.
     pub fn get_stake_fee(
         origin: Option<(T::AccountId, NetUid)>,
         destination: Option<(T::AccountId, NetUid)>,
@@ -106,6 +107,9 @@ impl<T: Config> Pallet<T> {
     ) -> u64 {
         match (origin, destination) {
             (Some((_, from)), Some((_, to))) if from == to => 0,
+            (Some((_, from)), Some((_, to))) if !Self::is_dynamic(from) => {
+                Self::sim_swap_tao_for_alpha(to, amount).tao_fee
+            }
             (Some((_, from)), _) => Self::sim_swap_alpha_for_tao(from, amount).alpha_fee,
             (None, Some((_, to))) => Self::sim_swap_tao_for_alpha(to, amount).tao_fee,
             (None, None) => 0,

@@ -146,5 +146,9 @@ fn markets_are_told_with_their_prices() {
         // The fee of 33/65535 is what moving 1 TAO into the pool costs.
         assert_eq!(SubtensorModule::get_stake_fee(None, Some((hot(1), NET)), RAO_PER_TAO), 503_547);
         assert_eq!(SubtensorModule::get_stake_fee(Some((hot(1), NET)), Some((hot(2), NET)), RAO_PER_TAO), 0);
+        // From root it is the pool's, too; from the pool it is in alpha.
+        let root = Some((hot(1), NetUid::ROOT));
+        assert_eq!(SubtensorModule::get_stake_fee(root.clone(), Some((hot(1), NET)), RAO_PER_TAO), 503_547);
+        assert_eq!(SubtensorModule::get_stake_fee(Some((hot(1), NET)), root, RAO_PER_TAO), 503_547);
     });
 }

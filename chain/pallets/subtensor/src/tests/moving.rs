@@ -48,6 +48,26 @@ fn stake_moves_to_another_subnet_through_both_pools_for_one_fee() {
 }
 
 #[test]
+fn a_pool_without_a_fee_is_no_way_around_another_pools() {
+    with_stake(|| {
+        let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);
+        ok(Swap::set_fee_rate(RuntimeOrigin::root(), NET, 0));
+        ok(SubtensorModule::move_stake(signed(cold(1)), hot(1), hot(1), NET, other, BOUGHT));
+        // Without its own fee NET gives more than SOLD; the other pool takes its 33/65535 of that.
+        let fee = events().iter().rev().find_map(|event| match event {
+            Event::StakeMoved(_, _, _, _, _, tao) => Some(tao - SOLD),
+            _ => None,
+        });
+        assert!(fee.is_some_and(|more| more > 0), "NET took nothing");
+        let held = held(1, 1, other);
+        assert!(held < BOUGHT_WITHOUT_FEE + 50_000_000, "{held}");
+        ok(Swap::set_fee_rate(RuntimeOrigin::root(), other, 0));
+        let free = SubtensorModule::sim_swap_tao_for_alpha(other, RAO_PER_TAO);
+        assert_eq!(free.tao_fee, 0);
+    });
+}
+
+#[test]
 fn from_root_the_pool_takes_its_fee() {
     with_stake(|| {
         let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    Burn, Difficulty, Error, MinDifficulty, POWRegistrationsThisInterval, RAORecycledForRegistration,
-    RegistrationsThisBlock, UsedWork, defaults,
+    AdjustmentInterval, Burn, Difficulty, Error, MinDifficulty, POWRegistrationsThisInterval,
+    RAORecycledForRegistration, RegistrationsThisBlock, UsedWork, defaults,
     proof_of_work::{meets_difficulty, seal},
 };
 use codec::Encode;
@@ -114,6 +114,8 @@ fn a_block_and_an_interval_take_only_so_many() {
         }
         // Three times the two that are wanted.
         assert_noop!(work_on(9, 7), Error::<Test>::TooManyRegistrationsThisInterval);
+        AdjustmentInterval::<Test>::insert(NET, 0);
+        ok(work_on(9, 8));
         ok(SubtensorModule::burned_register(signed(cold(7)), NET, hot(7)));
     });
 }

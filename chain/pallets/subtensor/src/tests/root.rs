@@ -119,6 +119,11 @@ fn above_it_roots_part_is_sold_for_those_who_staked_there() {
         // Alpha dividends are for those with alpha.
         assert_eq!(TotalHotkeyAlpha::<Test>::get(hot(2), NET), 0);
         assert!(AlphaDividendsPerSubnet::<Test>::get(NET, hot(1)) > 0);
+
+        // Root has no part any more: nothing of the last epoch's is told as this one's.
+        TaoWeight::<Test>::put(0);
+        pass_epoch();
+        assert_eq!(RootAlphaDividendsPerSubnet::<Test>::iter_prefix(NET).count(), 0);
     });
 }
 
