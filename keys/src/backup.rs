@@ -122,6 +122,9 @@ impl Backup {
             }
         }
         let refused = |source| WalletError::Backup { path: wallet.directory(), source };
+        if let Some(path) = left_out(&wallet.directory().join(HOTKEYS), &files)? {
+            return Err(refused(BackupError::Path { path }));
+        }
         Self::checked(wallet.name().to_owned(), files).map_err(refused)
     }
 
@@ -147,12 +150,17 @@ impl Backup {
     fn checked(wallet: String, files: Files) -> Result<Self, BackupError> {
         wallet::check_name("wallet", &wallet).map_err(|_| BackupError::Content)?;
         let mut accounts = BTreeMap::new();
+        let mut has_key = false;
         for (path, bytes) in &files {
             let secret = secret_of(path).ok_or_else(|| BackupError::Path { path: path.chars().take(200).collect() })?;
-            let content = keyfile::parse(bytes).map_err(|source| BackupError::File { path: path.clone(), source })?;
-            let account = match content {
-                Content::Secret(key) => Some(key.public().account_id),
+            let unusable = |source| BackupError::File { path: path.clone(), source };
+            let is_secret_file = secret == *path;
+            has_key |= is_secret_file;
+            let account = match keyfile::parse(bytes).map_err(unusable)? {
+                Content::Public(_) if is_secret_file => return Err(unusable(KeyfileError::PublicOnly)),
                 Content::Public(PublicKey { account_id, .. }) => Some(account_id),
+                _ if !is_secret_file => return Err(unusable(KeyfileError::SecretInPublic)),
+                Content::Secret(key) => Some(key.public().account_id),
                 Content::Encrypted(_) => None,
             };
             // In order of name the secret comes first, its public half later.
@@ -162,7 +170,7 @@ impl Backup {
                 return Err(BackupError::Mismatch { path: path.clone() });
             }
         }
-        if files.is_empty() { Err(BackupError::Empty) } else { Ok(Self { wallet, files }) }
+        if has_key { Ok(Self { wallet, files }) } else { Err(BackupError::Empty) }
     }
 
     /// The name of the wallet that it was made of.
@@ -218,7 +226,7 @@ impl Backup {
             return Err(refused(BackupError::Content));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = Folder::enter(folder)?;
+        let folder = Folder::shared(folder)?;
         let file = folder.prepare(&sealed)?;
         folder.place(file, path, existing)
     }
@@ -245,6 +253,24 @@ impl Backup {
         }
         root.place_folder(made, &target, existing)
     }
+}
+
+/// A file among the hotkeys that none of the files is: one whose name no hotkey can have, or a public half alone. What
+/// lies behind a dot is not the wallet's.
+fn left_out(hotkeys: &Path, files: &Files) -> Result<Option<String>, WalletError> {
+    let failed = |error| disk::explain(hotkeys, "list", error);
+    let entries = match std::fs::read_dir(hotkeys) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let path = format!("{HOTKEYS}/{name}");
+        if !name.starts_with('.') && !files.contains_key(&path) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// The secret file that a path inside a wallet stands for or beside; `None` if a wallet has no such file.

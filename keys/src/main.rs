@@ -82,10 +82,11 @@ fn main() -> ExitCode {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let args = Args::parse();
     let output = Output { json: args.json, quiet: args.quiet };
+    let lists = matches!(args.command, Command::List);
     match run(args, &output) {
         Ok(status) => status,
-        // Whoever reads our output has read enough: `keys list | head -1`.
-        Err(report) if is_broken_pipe(&report) => ExitCode::SUCCESS,
+        // Whoever reads a list may have read enough: `keys list | head -1`. What any other command did must be told.
+        Err(report) if lists && is_broken_pipe(&report) => ExitCode::SUCCESS,
         Err(report) => {
             output.error(&report);
             ExitCode::from(status_of(&report))

@@ -175,3 +175,48 @@ fn a_key_file_is_told_from_a_backup() {
     let sealed = key(1).to_encrypted(PASSWORD).unwrap();
     assert_eq!(Backup::open(&sealed, PASSWORD).unwrap_err(), BackupError::Content);
 }
+
+#[test]
+fn a_backup_holds_every_key_and_each_in_its_place() {
+    let (_directory, wallet) = sample();
+    let whole = document(&wallet);
+    let swapped = |into: &str, from: &str| {
+        let mut other = whole.clone();
+        other["files"][into] = whole["files"][from].clone();
+        parse(&other).unwrap_err()
+    };
+    let path = |path: &str, source| BackupError::File { path: path.into(), source };
+    assert_eq!(swapped("coldkey", "coldkeypub.txt"), path("coldkey", KeyfileError::PublicOnly));
+    assert_eq!(swapped("coldkeypub.txt", "coldkey"), path("coldkeypub.txt", KeyfileError::SecretInPublic));
+    let mut watching = whole.clone();
+    watching["files"].as_object_mut().unwrap().retain(|path, _| path == "coldkeypub.txt");
+    assert_eq!(parse(&watching).unwrap_err(), BackupError::Empty);
+
+    // A hotkey that has no name, and a public half alone.
+    for name in ["back\\slash", "lonepub.txt"] {
+        let stray = wallet.directory().join("hotkeys").join(name);
+        fs::copy(wallet.hotkey_path("one").unwrap(), &stray).unwrap();
+        let error = Backup::of(&wallet).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        fs::remove_file(stray).unwrap();
+    }
+    assert!(Backup::of(&wallet).is_ok());
+}
+
+#[test]
+fn a_backup_clears_nothing_beside_itself() {
+    let (directory, wallet) = sample();
+    let elsewhere = directory.path().join("elsewhere");
+    let (novel, alike) = (elsewhere.join(".unfinished-novel"), elsewhere.join(".unfinished-abc123"));
+    fs::create_dir_all(&novel).unwrap();
+    fs::write(&alike, "mine").unwrap();
+    let file = elsewhere.join("w.backup");
+    Backup::of(&wallet).unwrap().write(&file, PASSWORD, Existing::Keep).unwrap();
+    assert!(file.exists() && novel.exists() && alike.exists());
+    // In a wallet's own folder what a killed writer left is cleared, and nothing that only sounds like it.
+    let (left, kept) = (wallet.directory().join(".unfinished-abc123"), wallet.directory().join(".unfinished-novel"));
+    fs::write(&left, "half a key").unwrap();
+    fs::write(&kept, "mine").unwrap();
+    wallet.create_coldkey(&key(4), Protection::Plain, Existing::Replace).unwrap();
+    assert!(!left.exists() && kept.exists());
+}

@@ -427,3 +427,43 @@ fn a_password_protects_the_coldkey() {
     assert_eq!(code(&empty), 2, "{}", stderr(&empty));
     assert!(!directory.path().join("dave/coldkey").exists());
 }
+
+#[test]
+fn a_key_file_named_as_configuration_is_not_quoted() {
+    let directory = prepared();
+    let hotkey = directory.path().join("alice/hotkeys/miner");
+    let secret = fs::read_to_string(&hotkey).unwrap();
+    let phrase: Value = serde_json::from_str(&secret).unwrap();
+    let output = keys(directory.path(), &["list", "--config", hotkey.to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(said.contains("line 1"), "{said}");
+    for field in ["secretPhrase", "secretSeed", "privateKey"] {
+        assert!(phrase[field].as_str().is_some_and(|value| !said.contains(value)), "{field}");
+    }
+}
+
+#[test]
+fn whoever_hangs_up_gets_no_success_but_from_a_list() {
+    let directory = prepared();
+    let into_nothing = |arguments: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keys"))
+            .args(arguments)
+            .env_clear()
+            .env("BT_WALLET_PATH", directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Before it has had time to write anything: whatever it writes meets a closed pipe.
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    };
+    let signature = format!("0x{}", "00".repeat(64));
+    assert_ne!(code(&into_nothing(&["verify", "m", "--signature", &signature, "--ss58", ALICE])), 0);
+    let made = into_nothing(&["new", "-w", "carol", "--no-password", "--yes"]);
+    assert_ne!(code(&made), 0);
+    assert!(stderr(&made).contains("phrases could not be shown"), "{}", stderr(&made));
+    assert!(directory.path().join("carol/coldkey").exists());
+}

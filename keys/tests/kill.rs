@@ -148,6 +148,13 @@ fn check(scenario: &Scenario, root: &Path, calls: usize, finished: bool) {
         Err(error) => panic!("{at}: the next run: {error}"),
     }
     assert_eq!(wallet.hotkey("h", None).unwrap().account_id(), after, "{at}");
+    // Restoring moves the old wallet aside, once; what a kill left of the new one under such a name is gone.
+    let aside = fs::read_dir(root).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with(".replaced-")
+    });
+    let times = if found == before { 1 } else { 2 };
+    assert!(aside.count() <= times, "{at}: more wallets aside than were replaced");
     for folder in [wallet.directory(), wallet.directory().join("hotkeys")] {
         for entry in fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();

@@ -436,7 +436,7 @@ fn an_exchanged_public_file_is_noticed() {
 #[test]
 fn unfinished_files_of_a_killed_process_are_not_listed_and_go_with_the_next_write() {
     let (directory, wallet) = with_hotkey();
-    let left = wallet.directory().join("hotkeys/.unfinished-x");
+    let left = wallet.directory().join("hotkeys/.unfinished-a1B2c3");
     fs::write(&left, b"{").unwrap();
     assert_eq!(wallet.hotkeys().unwrap(), ["h"]);
     wallet.create_hotkey("i", &key(2), Existing::Keep).unwrap();

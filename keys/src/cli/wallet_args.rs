@@ -55,7 +55,12 @@ impl WalletConfig {
         if text.len() as u64 > MAX_CONFIG_BYTES {
             return Err(refused(format!("it has more than {MAX_CONFIG_BYTES} bytes")));
         }
-        toml::from_str(&text).map_err(|error| refused(error.to_string()))
+        // The parser's own messages quote the line, which is a secret where a key file was named by mistake.
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            refused(format!("line {line} is no line of a configuration, such as `wallet = 'alice'`"))
+        })
     }
 }
 

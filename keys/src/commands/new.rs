@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use eyre::Result;
+use eyre::{Result, WrapErr};
 use keys::cli::{NewPassword, PasswordArgs, WalletArgs};
 use keys::keyfile::StoredKey;
 use keys::{CryptoType, Existing, Mnemonic, Protection, Wallet, WalletError};
@@ -73,9 +73,12 @@ impl Args {
                 "Write the phrases down now: they are not shown again. Whoever has a phrase has the key; \
                  without it, a lost file or forgotten password is final.",
             );
-            output.result(&Made { wallet: wallet.name(), made: &made }, &KeyReport::blocks(&made))?;
+            let told = output.result(&Made { wallet: wallet.name(), made: &made }, &KeyReport::blocks(&made));
+            let lost = "the keys are made, but their phrases could not be shown; use `keys backup`, or make others";
+            outcome.and(told.wrap_err(lost)).map(|()| ExitCode::SUCCESS)
+        } else {
+            outcome.map(|()| ExitCode::SUCCESS)
         }
-        outcome.map(|()| ExitCode::SUCCESS)
     }
 
     fn make(

@@ -97,6 +97,9 @@ impl Args {
                 bail!(WalletError::AlreadyExists { path: chosen.path()? });
             }
             plan.replace(chosen.path()?);
+        } else if self.force && chosen.public_path()?.symlink_metadata().is_ok() {
+            // It may watch another key, which is kept elsewhere.
+            plan.replace(chosen.public_path()?);
         }
         Ok(plan)
     }

@@ -1,9 +1,9 @@
 //! Reading and writing files so that neither a crash, a race, a full disk nor a planted link costs a key.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -18,6 +18,13 @@ const DIRECTORY_MODE: u32 = 0o700;
 
 /// Starts the names of files and folders that are still being written. Listings skip every name with a dot in front.
 const UNFINISHED_PREFIX: &str = ".unfinished-";
+
+/// Letters and digits after it, by chance.
+const UNFINISHED_SUFFIX_CHARACTERS: usize = 6;
+
+/// Lies in a restored wallet until it has taken the place of another: a folder behind a dot that holds it is not the old
+/// wallet. Where it is left in the wallet itself, it is cleared like all that is unfinished.
+const NOT_EXCHANGED: &str = ".unfinished-inside";
 
 /// Reads a file whole, if it is a plain file of at most `limit_bytes`; `None` if it is larger.
 pub(crate) fn read(path: &Path, limit_bytes: usize) -> Result<Option<Zeroizing<Vec<u8>>>, WalletError> {
@@ -67,13 +74,22 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Any folder, to put one file into: it may be shared with others and with other programs, so nobody waits for a turn
+    /// in it, and nothing in it is cleared.
+    pub(crate) fn shared(path: &Path) -> Result<Self, WalletError> {
+        make_directories(path)?;
+        let handle = File::open(path).map_err(|error| explain(path, "open", error))?;
+        Ok(Self { path: path.to_owned(), handle })
+    }
+
     fn sweep(&self) -> Result<(), WalletError> {
         let failed = |error| explain(&self.path, "list", error);
         for entry in std::fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED_PREFIX.as_bytes()) {
+            let path = entry.path();
+            let ours = entry.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw());
+            if ours && (is_unfinished(&entry.file_name()) || path.join(NOT_EXCHANGED).symlink_metadata().is_ok()) {
                 let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let path = entry.path();
                 let removed = if is_directory { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
                 removed.map_err(|error| explain(&path, "remove", error))?;
             }
@@ -133,6 +149,8 @@ impl Folder {
         }
         // First out of reach of the next sweep: after the exchange, what has this name is the old wallet.
         let aside = self.path.join(replaced_name(path, made.path()));
+        let mark = made.path().join(NOT_EXCHANGED);
+        File::create_new(&mark).and_then(|mark| mark.sync_all()).map_err(|error| explain(&mark, "write", error))?;
         std::fs::rename(made.path(), &aside).map_err(|error| explain(&aside, "create", error))?;
         let _ = made.keep();
         if let Err(error) = rustix::fs::renameat_with(CWD, &aside, CWD, path, RenameFlags::EXCHANGE) {
@@ -142,7 +160,10 @@ impl Folder {
                 other => explain(path, "replace", other.into()),
             });
         }
-        self.flush().map(|()| Some(aside))
+        self.flush()?;
+        let mark = path.join(NOT_EXCHANGED);
+        std::fs::remove_file(&mark).map_err(|error| explain(&mark, "remove", error))?;
+        Ok(Some(aside))
     }
 
     /// Removes a file, if there is one.
@@ -175,6 +196,12 @@ fn make_directories(path: &Path) -> Result<(), WalletError> {
         File::open(above).and_then(|above| above.sync_all()).map_err(|error| explain(above, "flush", error))?;
     }
     Ok(())
+}
+
+/// Whether a name is one of those under which this crate writes.
+fn is_unfinished(name: &OsStr) -> bool {
+    let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED_PREFIX)) else { return false };
+    rest.len() == UNFINISHED_SUFFIX_CHARACTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether renaming a folder failed because something has the name.

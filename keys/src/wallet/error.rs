@@ -47,7 +47,7 @@ pub enum WalletError {
         path: PathBuf,
     },
     /// The disk has no room, or this user's share of it is used up.
-    #[error("no room left on the disk for {}; nothing was changed, make room and try again", path.display())]
+    #[error("no room left on the disk for {}; what is there is whole, make room and try again", path.display())]
     DiskFull {
         /// What was being written.
         path: PathBuf,

@@ -74,15 +74,14 @@ impl Place {
         if !bool::from(read(&self.secret)?.ct_eq(&before)) {
             return Err(WalletError::Changed { path: self.secret.clone() });
         }
+        // All is on the disk before anything gets its name: a full disk changes nothing.
         let secret = folder.prepare(&sealed)?;
+        let public = match read_public(&self.public) {
+            Err(WalletError::Missing { .. }) => Some(folder.prepare(&key.public().to_bytes())?),
+            _ => None,
+        };
         folder.place(secret, &self.secret, Existing::Replace)?;
-        match read_public(&self.public) {
-            Err(WalletError::Missing { .. }) => {
-                let public = folder.prepare(&key.public().to_bytes())?;
-                folder.place(public, &self.public, Existing::Keep)
-            }
-            _ => Ok(()),
-        }
+        public.map_or(Ok(()), |public| folder.place(public, &self.public, Existing::Keep))
     }
 
     fn seal(&self, key: &StoredKey, protection: Protection<'_>) -> Result<Zeroizing<Vec<u8>>, WalletError> {

@@ -163,6 +163,7 @@ def remembered(ours, package, wallet):
     ours("new", "--password-fd", "0", wallet=wallet, secret=PASSWORD)
     order = {"path": str(ours.root), "wallet": wallet, "hotkey": HOTKEY, "role": "coldkey"}
     variables = package("remember", password=PASSWORD, **order)["variables"]
+    check(variables, "nothing was remembered")
     ours.sign(wallet, "coldkey", PASSWORD, variables=variables)
 
 
