@@ -88,3 +88,70 @@ fn ciphertext(transaction: &Opaque) -> Option<Vec<u8>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ml_kem::EncapsulateDeterministic;
+
+    fn shield() -> Shield {
+        Shield::from_seed(&[7; 32])
+    }
+
+    /// A transaction, encrypted as clients do it.
+    fn encrypted(shield: &Shield, transaction: &Opaque) -> Vec<u8> {
+        let (encapsulated, shared) =
+            shield.public.encapsulate_deterministic(&B32::from([3; 32])).expect("encapsulates");
+        let nonce = [5; NONCE_BYTES];
+        let cipher = XChaCha20Poly1305::new_from_slice(&shared).expect("32 bytes");
+        let sealed = cipher.encrypt(XNonce::from_slice(&nonce), &transaction.encode()[..]).expect("encrypts");
+        let length = u16::try_from(encapsulated.len()).expect("fits").to_le_bytes();
+        [&[9; KEY_HASH_BYTES][..], &length[..], &encapsulated[..], &nonce[..], &sealed[..]].concat()
+    }
+
+    fn carrier(ciphertext: Vec<u8>) -> Opaque {
+        let ciphertext = ciphertext.try_into().expect("within the limit");
+        let call = RuntimeCall::MevShield(pallet_shield::Call::submit_encrypted { ciphertext });
+        Opaque::decode(&mut &UncheckedExtrinsic::new_bare(call).encode()[..]).expect("a transaction")
+    }
+
+    fn some_transaction() -> Opaque {
+        let call = RuntimeCall::System(frame_system::Call::remark { remark: vec![1, 2, 3] });
+        Opaque::decode(&mut &UncheckedExtrinsic::new_bare(call).encode()[..]).expect("a transaction")
+    }
+
+    #[test]
+    fn a_carrier_is_opened_once() {
+        let mut shield = shield();
+        let inner = some_transaction();
+        let carrier = carrier(encrypted(&shield, &inner));
+        let ready = [(Hash::repeat_byte(1), &carrier), (Hash::repeat_byte(2), &inner)];
+        assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner));
+        assert_eq!(shield.open(ready.into_iter()), [], "it waits for its block, and is not opened again");
+        assert_eq!(shield.open(std::iter::empty()), []);
+        assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner), "what went and came back is new");
+    }
+
+    #[test]
+    fn what_is_cut_off_changed_or_for_another_key_is_passed_over() {
+        let shield = shield();
+        let whole = encrypted(&shield, &some_transaction());
+        for length in 0..whole.len() {
+            assert_eq!(shield.decrypt(&whole[..length]), None, "cut off at {length}");
+        }
+        for place in KEY_HASH_BYTES..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            assert_eq!(shield.decrypt(&changed), None, "changed at {place}");
+        }
+        assert!(shield.decrypt(&whole).is_some());
+        assert_eq!(Shield::from_seed(&[8; 32]).decrypt(&whole), None);
+    }
+
+    #[test]
+    fn the_key_is_a_function_of_the_seed() {
+        assert_eq!(shield().public_key(), shield().public_key());
+        assert_ne!(shield().public_key(), Shield::from_seed(&[8; 32]).public_key());
+        assert_eq!(shield().public_key().len(), 1_184);
+    }
+}

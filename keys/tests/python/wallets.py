@@ -166,16 +166,16 @@ def remembered(ours, package, wallet):
     ours.sign(wallet, "coldkey", PASSWORD, variables=variables)
 
 
-def combinations():
-    """Every role, scheme, encryption and length. Hotkeys are seldom encrypted: one length will do for those."""
+def combinations(every):
+    """Every role, scheme, encryption and length. Hotkeys are seldom encrypted: without `every`, one length does for those."""
     for role, scheme, encrypted, words in itertools.product(("coldkey", "hotkey"), SCHEMES, (False, True), WORDS):
-        if role == "coldkey" or not encrypted or words == WORDS[0]:
+        if every or role == "coldkey" or not encrypted or words == WORDS[0]:
             yield role, scheme, encrypted, words
 
 
-def cases(ours, packages):
+def cases(ours, packages, every):
     """What is tried: a title, the packages that it needs, and the trial."""
-    for role, scheme, encrypted, words in combinations():
+    for role, scheme, encrypted, words in combinations(every):
         title = f"{role} {scheme} {'encrypted' if encrypted else 'plain'} {words} words"
         wallet = title.replace(" ", "-")
         for name in PACKAGES:
@@ -215,13 +215,14 @@ def run(title, trial):
 
 
 def main():
-    binary, environments = map(pathlib.Path, sys.argv[1:])
+    binary, environments = map(pathlib.Path, sys.argv[1:3])
+    every = "--every" in sys.argv[3:]
     environments.mkdir(parents=True, exist_ok=True)
     packages = start(environments)
     with tempfile.TemporaryDirectory() as root:
         ours = Ours(binary.resolve(), pathlib.Path(root))
         wanted, skipped = [], 0
-        for title, needed, trial in cases(ours, packages):
+        for title, needed, trial in cases(ours, packages, every):
             if all(packages[name] for name in needed):
                 wanted.append((title, trial))
             else:
