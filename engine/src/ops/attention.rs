@@ -44,11 +44,12 @@ impl Rotary {
 #[inline(always)]
 fn rotate(from: &[f32], to: &mut [f32], cosines: &[f32], sines: &[f32], direction: f32, scale: f32) {
     let half = cosines.len();
-    for i in 0..half {
-        let (a, b) = (from[i], from[i + half]);
-        let sine = sines[i] * direction;
-        to[i] = (a * cosines[i] - b * sine) * scale;
-        to[i + half] = (b * cosines[i] + a * sine) * scale;
+    let ((from_a, from_b), (to_a, to_b)) = (from.split_at(half), to.split_at_mut(half));
+    let pairs = from_a.iter().zip(from_b).zip(to_a.iter_mut().zip(to_b));
+    for (((&a, &b), (to_a, to_b)), (&cosine, &sine)) in pairs.zip(cosines.iter().zip(sines)) {
+        let sine = sine * direction;
+        *to_a = (a * cosine - b * sine) * scale;
+        *to_b = (b * cosine + a * sine) * scale;
     }
 }
 
@@ -193,10 +194,23 @@ kernels! {
 kernels! {
     /// [rows, columns] → [columns, rows].
     fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
+        const BLOCK: usize = 16;
         let rows = from.len() / columns;
-        for (column, to) in to.chunks_exact_mut(rows).enumerate() {
-            for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
-                *to = *from;
+        for (block, from) in from.chunks(BLOCK * columns).enumerate() {
+            for (column, to) in to.chunks_exact_mut(rows).enumerate() {
+                let to = &mut to[block * BLOCK..];
+                match to.first_chunk_mut::<BLOCK>() {
+                    Some(to) => {
+                        for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
+                            *to = *from;
+                        }
+                    }
+                    None => {
+                        for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
+                            *to = *from;
+                        }
+                    }
+                }
             }
         }
     }
@@ -218,18 +232,27 @@ fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, fir
     );
 }
 
+/// How far a row is gone through where the first `seen` of its `visible` values count: what is left of a vector would be
+/// gone through value by value, and costs more than the rest of a row.
+#[inline(always)]
+fn whole_vectors(seen: usize, visible: usize) -> usize {
+    seen.next_multiple_of(16).min(visible)
+}
+
 kernels! {
     /// Row by row over the keys up to the query's own position; zero beyond.
     fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
         for (i, (row, softmax)) in scores.chunks_exact_mut(visible).zip(softmaxes).enumerate() {
-            let (row, future) = row.split_at_mut(first + i + 1);
-            future.fill(0.0);
-            let highest = max(row);
-            for value in row.iter_mut() {
+            let seen = first + i + 1;
+            let whole = whole_vectors(seen, visible);
+            row[seen..].fill(f32::NEG_INFINITY);
+            let highest = max(&row[..whole]);
+            for value in row[..whole].iter_mut() {
                 *value = exp(*value - highest);
             }
-            let scale = 1.0 / sum(row);
-            for value in row.iter_mut() {
+            row[seen..].fill(0.0);
+            let scale = 1.0 / sum(&row[..whole]);
+            for value in row[..whole].iter_mut() {
                 *value *= scale;
             }
             *softmax = Softmax { highest, scale };
@@ -348,14 +371,13 @@ kernels! {
         d_scores: &mut [f32],
     ) {
         let along = dot(outputs.0, outputs.1);
-        let (p, p_future) = probabilities.split_at_mut(seen);
-        let (ds, ds_future) = d_scores.split_at_mut(seen);
-        p_future.fill(0.0);
-        ds_future.fill(0.0);
-        for (p, ds) in p.iter_mut().zip(ds) {
+        let whole = whole_vectors(seen, probabilities.len());
+        for (p, ds) in probabilities[..whole].iter_mut().zip(&mut d_scores[..whole]) {
             *p = exp(*p - softmax.highest) * softmax.scale;
             *ds = *p * (*ds - along);
         }
+        probabilities[seen..].fill(0.0);
+        d_scores[seen..].fill(0.0);
     }
 }
 
