@@ -220,3 +220,39 @@ fn a_backup_clears_nothing_beside_itself() {
     wallet.create_coldkey(&key(4), Protection::Plain, Existing::Replace).unwrap();
     assert!(!left.exists() && kept.exists());
 }
+
+#[test]
+fn restoring_over_a_wallet_waits_for_those_who_write_in_it() {
+    const WRITERS: u8 = 4;
+    const KEYS_EACH: u8 = 30;
+    let (directory, wallet) = sample();
+    let backup = Backup::of(&wallet).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let wallet = &wallet;
+            scope.spawn(move || {
+                for index in 0..KEYS_EACH {
+                    let name = format!("made-{writer}-{index}");
+                    wallet.create_hotkey(&name, &key(writer), Existing::Keep).unwrap();
+                }
+            });
+        }
+        for _ in 0..KEYS_EACH {
+            backup.restore(&wallet, Existing::Replace).unwrap().unwrap();
+        }
+    });
+    // Each key is in one wallet, the last or one aside, and whole there: its public half went with it.
+    let mut found = 0;
+    for folder in fs::read_dir(directory.path()).unwrap() {
+        let folder = folder.unwrap().path();
+        let names = contents(&folder);
+        let made = names.keys().filter(|name| name.to_str().unwrap().starts_with("hotkeys/made-"));
+        for path in made.filter(|name| !name.to_str().unwrap().ends_with("pub.txt")) {
+            assert!(names.contains_key(Path::new(&format!("{}pub.txt", path.display()))), "{}", path.display());
+            found += 1;
+        }
+        assert!(!names.keys().any(|name| name.to_str().unwrap().contains(".unfinished")), "{names:?}");
+    }
+    assert_eq!(found, usize::from(WRITERS) * usize::from(KEYS_EACH));
+    assert!(Backup::of(&wallet).is_ok(), "no public half without its key");
+}
