@@ -18,6 +18,7 @@
 
 mod environment;
 mod secrets;
+mod terminal;
 mod wallet_args;
 
 use std::io;
@@ -36,6 +37,8 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 /// Exit status: it worked, and the check asked for did not hold.
 pub const EXIT_CHECK_FAILED: u8 = 3;
+/// Exit status: the person at the terminal broke it off.
+pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Why a wallet could not be used from the command line.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,9 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
+    /// Ctrl-C, where a secret was asked for.
+    #[error("interrupted")]
+    Interrupted,
     /// The file descriptor failed.
     #[error("could not read {what} from file descriptor {descriptor}: {source}")]
     Descriptor {
@@ -120,6 +126,7 @@ impl CliError {
             | Self::Environment { .. }
             | Self::Config { .. }
             | Self::NoHome => EXIT_USAGE,
+            Self::Interrupted => EXIT_INTERRUPTED,
             Self::Wallet(error) => wallet_exit_status(error),
             _ => EXIT_FAILED,
         }

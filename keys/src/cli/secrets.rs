@@ -8,7 +8,8 @@ use std::path::Path;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{CliError, environment};
+use super::terminal::NoAnswer;
+use super::{CliError, environment, terminal};
 use crate::check_strength;
 
 /// Longest secret that is read. Key files, the largest kind, have under 2 KiB.
@@ -115,13 +116,14 @@ pub(super) fn tell(text: &str) {
 }
 
 fn ask(what: &str) -> Result<Zeroizing<String>, CliError> {
-    let mut prompt = format!("Enter {what}: ");
-    if let Some(first) = prompt.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    rpassword::prompt_password(prompt)
-        .map(Zeroizing::new)
-        .map_err(|source| CliError::Terminal { what: what.to_owned(), source })
+    let what = || what.to_owned();
+    let typed = terminal::ask(&format!("Enter {}: ", what()), MAX_SECRET_BYTES).map_err(|none| match none {
+        NoAnswer::Interrupted => CliError::Interrupted,
+        NoAnswer::TooLong => CliError::TooLong { what: what(), limit_bytes: MAX_SECRET_BYTES },
+        NoAnswer::Failed(source) => CliError::Terminal { what: what(), source },
+    })?;
+    let text = std::str::from_utf8(&typed).map_err(|_| CliError::NotText { what: what() })?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn read_descriptor(what: &str, descriptor: u32) -> Result<Zeroizing<String>, CliError> {
