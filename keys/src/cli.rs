@@ -24,7 +24,8 @@ mod wallet_args;
 use std::io;
 use std::path::PathBuf;
 
-pub use secrets::{NewPassword, PasswordArgs, read_secret};
+pub use environment::password_variable;
+pub use secrets::{KnownPassword, NewPassword, PasswordArgs, distinct_descriptors, read_secret};
 pub use wallet_args::{WalletArgs, WalletConfig};
 
 use crate::backup::BackupError;
@@ -66,6 +67,18 @@ pub enum CliError {
     /// Ctrl-C, where a secret was asked for.
     #[error("interrupted")]
     Interrupted,
+    /// Two flags name one file descriptor.
+    #[error(
+        "`{}` and `{}` both name file descriptor {descriptor}, which is read to its end at once; give each its own",
+        flags[0],
+        flags[1]
+    )]
+    SharedDescriptor {
+        /// The flags.
+        flags: [&'static str; 2],
+        /// The descriptor.
+        descriptor: u32,
+    },
     /// The file descriptor failed.
     #[error("could not read {what} from file descriptor {descriptor}: {source}")]
     Descriptor {
@@ -104,6 +117,17 @@ pub enum CliError {
         /// The variable.
         name: String,
     },
+    /// The clients' variable for a password holds that of another key.
+    #[error(
+        "{source}; the password came from the environment variable {name}, which other keys may share: unset it, or give \
+         `--password-fd`"
+    )]
+    WrongVariable {
+        /// The variable.
+        name: String,
+        /// What the wallet said.
+        source: Box<WalletError>,
+    },
     /// The configuration file cannot be used.
     #[error("the configuration file {} cannot be used: {reason}", path.display())]
     Config {
@@ -122,6 +146,7 @@ impl CliError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::NoTerminal { .. }
+            | Self::SharedDescriptor { .. }
             | Self::WeakPassword(_)
             | Self::Environment { .. }
             | Self::Config { .. }

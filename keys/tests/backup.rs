@@ -23,8 +23,8 @@ fn sample() -> (TempDir, Wallet) {
     let directory = TempDir::new().unwrap();
     let wallet = Wallet::new(directory.path(), "w").unwrap();
     wallet.create_coldkey(&key(1), Protection::Plain, Existing::Keep).unwrap();
-    wallet.create_hotkey("one", &key(2), Existing::Keep).unwrap();
-    wallet.create_hotkey("ünï two", &key(3), Existing::Keep).unwrap();
+    wallet.create_hotkey("one", &key(2), Protection::Plain, Existing::Keep).unwrap();
+    wallet.create_hotkey("ünï two", &key(3), Protection::Plain, Existing::Keep).unwrap();
     (directory, wallet)
 }
 
@@ -85,7 +85,7 @@ fn restoring_overwrites_nothing_and_moves_aside_what_it_replaces() {
     let (directory, wallet) = sample();
     let backup = Backup::of(&wallet).unwrap();
     let saved = contents(&wallet.directory());
-    wallet.create_hotkey("younger", &key(9), Existing::Keep).unwrap();
+    wallet.create_hotkey("younger", &key(9), Protection::Plain, Existing::Keep).unwrap();
     let now = contents(&wallet.directory());
     let refused = backup.restore(&wallet, Existing::Keep).unwrap_err();
     assert!(matches!(&refused, WalletError::AlreadyExists { path } if *path == wallet.directory()), "{refused}");
@@ -233,7 +233,7 @@ fn restoring_over_a_wallet_waits_for_those_who_write_in_it() {
             scope.spawn(move || {
                 for index in 0..KEYS_EACH {
                     let name = format!("made-{writer}-{index}");
-                    wallet.create_hotkey(&name, &key(writer), Existing::Keep).unwrap();
+                    wallet.create_hotkey(&name, &key(writer), Protection::Plain, Existing::Keep).unwrap();
                 }
             });
         }

@@ -40,7 +40,7 @@ fn wallet(root: &Path) -> Wallet {
 /// A backup of a wallet with the hotkey `h` of this seed.
 fn backup(byte: u8) -> Backup {
     let directory = TempDir::new().unwrap();
-    wallet(directory.path()).create_hotkey("h", &key(byte), Existing::Keep).unwrap();
+    wallet(directory.path()).create_hotkey("h", &key(byte), Protection::Plain, Existing::Keep).unwrap();
     Backup::of(&wallet(directory.path())).unwrap()
 }
 
@@ -59,13 +59,13 @@ static SCENARIOS: [Scenario; 5] = [
         name: "create",
         before: None,
         after: 2,
-        run: |root| wallet(root).create_hotkey("h", &key(2), Existing::Keep),
+        run: |root| wallet(root).create_hotkey("h", &key(2), Protection::Plain, Existing::Keep),
     },
     Scenario {
         name: "replace",
         before: Some(1),
         after: 2,
-        run: |root| wallet(root).create_hotkey("h", &key(2), Existing::Replace),
+        run: |root| wallet(root).create_hotkey("h", &key(2), Protection::Plain, Existing::Replace),
     },
     Scenario {
         name: "protect",
@@ -122,7 +122,7 @@ fn kill_everywhere(scenario: &Scenario) -> io::Result<usize> {
     for calls in startup.saturating_sub(EXIT_CALLS)..MAX_CALLS {
         let directory = TempDir::new()?;
         if let Some(before) = scenario.before {
-            wallet(directory.path()).create_hotkey("h", &key(before), Existing::Keep).unwrap();
+            wallet(directory.path()).create_hotkey("h", &key(before), Protection::Plain, Existing::Keep).unwrap();
         }
         let finished = run_until(scenario.name, directory.path(), calls)?.is_some();
         check(scenario, directory.path(), calls, finished);
