@@ -46,6 +46,7 @@ impl ProtectionArgs {
         Ok(())
     }
 
+    /// Whether a key of this role goes under a password.
     pub(crate) fn encrypts(&self, role: Role) -> bool {
         match role {
             Role::Coldkey => !self.no_password,
