@@ -56,10 +56,10 @@ fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 fuzz-keys: ## fuzz every parser of key files (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh keys $(FUZZ_SECONDS)
 
-test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI (EVERY=yes: encrypted hotkeys of any length)
+test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
 	@$(CARGO) build --quiet --workspace --bin keys
 	@command -v $(PYTHON) >/dev/null || { echo "wallets: all skipped, there is no $(PYTHON)"; exit 0; }; \
-	  $(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets $(if $(EVERY),--every)
+	  $(PYTHON) keys/tests/python/wallets.py $(TARGET)/debug/keys $(TARGET)/wallets
 
 test-clients: setup ## Bittensor's own clients, from PyPI, against the chain (WRITE=yes writes docs/clients.md)
 	@$(CARGO) build --quiet --workspace --bins --examples

@@ -251,6 +251,12 @@ impl Backup {
             let folder = if path.contains('/') { &hotkeys } else { &top };
             folder.place(folder.prepare(bytes)?, &made.path().join(path), Existing::Keep)?;
         }
+        // In the wallet that is moved aside nobody may be in the middle of writing.
+        let turn = |folder: &Path| match folder.symlink_metadata() {
+            Ok(found) if found.is_dir() && existing == Existing::Replace => Folder::enter_existing(folder),
+            _ => Ok(None),
+        };
+        let _turns = [turn(&target)?, turn(&target.join(HOTKEYS))?];
         root.place_folder(made, &target, existing)
     }
 }

@@ -18,12 +18,14 @@
 
 mod environment;
 mod secrets;
+mod terminal;
 mod wallet_args;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use secrets::{NewPassword, PasswordArgs, read_secret};
+pub use environment::password_variable;
+pub use secrets::{KnownPassword, NewPassword, PasswordArgs, distinct_descriptors, read_secret};
 pub use wallet_args::{WalletArgs, WalletConfig};
 
 use crate::backup::BackupError;
@@ -36,6 +38,8 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 /// Exit status: it worked, and the check asked for did not hold.
 pub const EXIT_CHECK_FAILED: u8 = 3;
+/// Exit status: the person at the terminal broke it off.
+pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Why a wallet could not be used from the command line.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,21 @@ pub enum CliError {
         what: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// Ctrl-C, where a secret was asked for.
+    #[error("interrupted")]
+    Interrupted,
+    /// Two flags name one file descriptor.
+    #[error(
+        "`{}` and `{}` both name file descriptor {descriptor}, which is read to its end at once; give each its own",
+        flags[0],
+        flags[1]
+    )]
+    SharedDescriptor {
+        /// The flags.
+        flags: [&'static str; 2],
+        /// The descriptor.
+        descriptor: u32,
     },
     /// The file descriptor failed.
     #[error("could not read {what} from file descriptor {descriptor}: {source}")]
@@ -98,6 +117,17 @@ pub enum CliError {
         /// The variable.
         name: String,
     },
+    /// The clients' variable for a password holds that of another key.
+    #[error(
+        "{source}; the password came from the environment variable {name}, which other keys may share: unset it, or give \
+         `--password-fd`"
+    )]
+    WrongVariable {
+        /// The variable.
+        name: String,
+        /// What the wallet said.
+        source: Box<WalletError>,
+    },
     /// The configuration file cannot be used.
     #[error("the configuration file {} cannot be used: {reason}", path.display())]
     Config {
@@ -116,10 +146,12 @@ impl CliError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::NoTerminal { .. }
+            | Self::SharedDescriptor { .. }
             | Self::WeakPassword(_)
             | Self::Environment { .. }
             | Self::Config { .. }
             | Self::NoHome => EXIT_USAGE,
+            Self::Interrupted => EXIT_INTERRUPTED,
             Self::Wallet(error) => wallet_exit_status(error),
             _ => EXIT_FAILED,
         }

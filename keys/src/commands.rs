@@ -5,6 +5,7 @@ pub(crate) mod list;
 pub(crate) mod new;
 pub(crate) mod passwd;
 mod plan;
+mod protection;
 pub(crate) mod regen;
 pub(crate) mod restore;
 pub(crate) mod role;

@@ -13,6 +13,9 @@ pub const WORD_COUNTS: [usize; 5] = [12, 15, 18, 21, 24];
 /// Longest text that is tried as a phrase: 24 words of at most 8 letters, with room for untidy spacing.
 const MAX_PHRASE_BYTES: usize = 1024;
 
+/// Room for the longest phrase: 24 words of at most 8 letters, and the spaces between them.
+const PHRASE_CAPACITY_BYTES: usize = 24 * 8 + 23;
+
 /// A recovery phrase: English BIP-39 words that a key can be made from again.
 ///
 /// The key comes from the phrase's *entropy* (Substrate's way), not from the words' PBKDF2 seed (Bitcoin's): the same
@@ -79,7 +82,8 @@ impl Mnemonic {
     pub fn from_entropy(entropy: &[u8]) -> Result<Self, MnemonicError> {
         let words = entropy.len() / 4 * 3;
         let mnemonic = bip39::Mnemonic::from_entropy(entropy).map_err(|_| MnemonicError::WordCount { words })?;
-        Ok(Self { phrase: Zeroizing::new(mnemonic.to_string()), entropy: Zeroizing::new(entropy.to_vec()) })
+        let phrase = joined(mnemonic.words(), PHRASE_CAPACITY_BYTES);
+        Ok(Self { phrase, entropy: Zeroizing::new(entropy.to_vec()) })
     }
 
     /// The words, separated by single spaces. A secret.
@@ -110,7 +114,8 @@ impl FromStr for Mnemonic {
         if text.len() > MAX_PHRASE_BYTES {
             return Err(MnemonicError::TooLong { bytes: text.len() });
         }
-        let tidy = Zeroizing::new(text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase());
+        let mut tidy = joined(text.split_whitespace(), text.len());
+        tidy.make_ascii_lowercase();
         let mnemonic = bip39::Mnemonic::parse_in(bip39::Language::English, tidy.as_str()).map_err(|e| match e {
             bip39::Error::BadWordCount(words) => MnemonicError::WordCount { words },
             bip39::Error::UnknownWord(index) => MnemonicError::UnknownWord { position: index + 1 },
@@ -121,8 +126,45 @@ impl FromStr for Mnemonic {
     }
 }
 
+/// Words with a space between each two. All the room is taken at once: a text that grew would leave unwiped copies.
+fn joined<'a>(words: impl Iterator<Item = &'a str>, capacity: usize) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
+    for word in words {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+    text
+}
+
 impl fmt::Debug for Mnemonic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Mnemonic({} words)", self.phrase.split(' ').count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_phrase_ever_grows() {
+        // Words of the most letters.
+        let words = ["abstract"; 24];
+        assert_eq!(joined(words.into_iter(), PHRASE_CAPACITY_BYTES).capacity(), PHRASE_CAPACITY_BYTES);
+        let untidy = " a\tB \n c ";
+        assert_eq!(joined(untidy.split_whitespace(), untidy.len()).as_str(), "a B c");
+    }
+
+    #[test]
+    fn case_and_spacing_do_not_matter() {
+        for words in WORD_COUNTS {
+            let made = Mnemonic::from_entropy(&vec![7; words / 3 * 4]).unwrap();
+            assert_eq!(made.phrase().split(' ').count(), words);
+            let untidy = format!("  {}\n", made.phrase().to_uppercase().replace(' ', " \t"));
+            let read: Mnemonic = untidy.parse().unwrap();
+            assert_eq!((read.phrase(), &read.entropy), (made.phrase(), &made.entropy));
+        }
     }
 }

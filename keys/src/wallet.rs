@@ -3,7 +3,7 @@
 //! ```text
 //! ~/.bittensor/wallets/<wallet>/coldkey                 owns stake; encrypted unless made without a password
 //!                               coldkeypub.txt          its public half
-//!                               hotkeys/<hotkey>        signs for a neuron; plain
+//!                               hotkeys/<hotkey>        signs for a neuron; plain unless made under a password
 //!                               hotkeys/<hotkey>pub.txt its public half
 //! ```
 //!
@@ -57,7 +57,7 @@ pub enum Existing {
 pub enum Protection<'a> {
     /// Encrypted under this password.
     Password(&'a str),
-    /// In plain text, as hotkeys are.
+    /// In plain text, as hotkeys mostly are.
     Plain,
 }
 
@@ -136,9 +136,15 @@ impl Wallet {
         self.coldkey_place()?.create(key, protection, existing)
     }
 
-    /// Stores a hotkey and its public half, in plain text: the process that signs with it must start unattended.
-    pub fn create_hotkey(&self, name: &str, key: &StoredKey, existing: Existing) -> Result<(), WalletError> {
-        self.hotkey_place(name)?.create(key, Protection::Plain, existing)
+    /// Stores a hotkey and its public half. A process that signs with it unattended needs it in plain text.
+    pub fn create_hotkey(
+        &self,
+        name: &str,
+        key: &StoredKey,
+        protection: Protection<'_>,
+        existing: Existing,
+    ) -> Result<(), WalletError> {
+        self.hotkey_place(name)?.create(key, protection, existing)
     }
 
     /// Stores the coldkey anew under another protection; `password` is the one that it has now, if any.
@@ -163,7 +169,7 @@ impl Wallet {
         Ok(self.coldkey_encryption()?.is_some())
     }
 
-    /// Whether the hotkey needs a password: not one made here, but other tools can encrypt them.
+    /// Whether the hotkey needs a password; few do.
     pub fn hotkey_is_encrypted(&self, name: &str) -> Result<bool, WalletError> {
         Ok(self.hotkey_encryption(name)?.is_some())
     }

@@ -23,8 +23,8 @@ fn sample() -> (TempDir, Wallet) {
     let directory = TempDir::new().unwrap();
     let wallet = Wallet::new(directory.path(), "w").unwrap();
     wallet.create_coldkey(&key(1), Protection::Plain, Existing::Keep).unwrap();
-    wallet.create_hotkey("one", &key(2), Existing::Keep).unwrap();
-    wallet.create_hotkey("ünï two", &key(3), Existing::Keep).unwrap();
+    wallet.create_hotkey("one", &key(2), Protection::Plain, Existing::Keep).unwrap();
+    wallet.create_hotkey("ünï two", &key(3), Protection::Plain, Existing::Keep).unwrap();
     (directory, wallet)
 }
 
@@ -85,7 +85,7 @@ fn restoring_overwrites_nothing_and_moves_aside_what_it_replaces() {
     let (directory, wallet) = sample();
     let backup = Backup::of(&wallet).unwrap();
     let saved = contents(&wallet.directory());
-    wallet.create_hotkey("younger", &key(9), Existing::Keep).unwrap();
+    wallet.create_hotkey("younger", &key(9), Protection::Plain, Existing::Keep).unwrap();
     let now = contents(&wallet.directory());
     let refused = backup.restore(&wallet, Existing::Keep).unwrap_err();
     assert!(matches!(&refused, WalletError::AlreadyExists { path } if *path == wallet.directory()), "{refused}");
@@ -219,4 +219,40 @@ fn a_backup_clears_nothing_beside_itself() {
     fs::write(&kept, "mine").unwrap();
     wallet.create_coldkey(&key(4), Protection::Plain, Existing::Replace).unwrap();
     assert!(!left.exists() && kept.exists());
+}
+
+#[test]
+fn restoring_over_a_wallet_waits_for_those_who_write_in_it() {
+    const WRITERS: u8 = 4;
+    const KEYS_EACH: u8 = 30;
+    let (directory, wallet) = sample();
+    let backup = Backup::of(&wallet).unwrap();
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let wallet = &wallet;
+            scope.spawn(move || {
+                for index in 0..KEYS_EACH {
+                    let name = format!("made-{writer}-{index}");
+                    wallet.create_hotkey(&name, &key(writer), Protection::Plain, Existing::Keep).unwrap();
+                }
+            });
+        }
+        for _ in 0..KEYS_EACH {
+            backup.restore(&wallet, Existing::Replace).unwrap().unwrap();
+        }
+    });
+    // Each key is in one wallet, the last or one aside, and whole there: its public half went with it.
+    let mut found = 0;
+    for folder in fs::read_dir(directory.path()).unwrap() {
+        let folder = folder.unwrap().path();
+        let names = contents(&folder);
+        let made = names.keys().filter(|name| name.to_str().unwrap().starts_with("hotkeys/made-"));
+        for path in made.filter(|name| !name.to_str().unwrap().ends_with("pub.txt")) {
+            assert!(names.contains_key(Path::new(&format!("{}pub.txt", path.display()))), "{}", path.display());
+            found += 1;
+        }
+        assert!(!names.keys().any(|name| name.to_str().unwrap().contains(".unfinished")), "{names:?}");
+    }
+    assert_eq!(found, usize::from(WRITERS) * usize::from(KEYS_EACH));
+    assert!(Backup::of(&wallet).is_ok(), "no public half without its key");
 }

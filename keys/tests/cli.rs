@@ -56,6 +56,18 @@ fn json(output: Output) -> Value {
     serde_json::from_str(&done(output)).unwrap()
 }
 
+/// The variable in which Bittensor's clients keep the password of a key file.
+fn variable_of(path: &Path) -> String {
+    format!("BT_PW_{}", path.to_str().unwrap().replace(['/', '.'], "_").to_uppercase())
+}
+
+/// A password as `save_password_to_env` of Bittensor's wallet puts it into that variable.
+fn hidden(name: &str, password: &str) -> String {
+    use base64::Engine;
+    let hidden: Vec<_> = password.bytes().zip(name.bytes().cycle()).map(|(byte, key)| byte ^ key).collect();
+    base64::engine::general_purpose::STANDARD.encode(hidden)
+}
+
 /// A directory with wallet `alice` (from //Alice, plain) and its hotkey `miner` (from the phrase).
 fn prepared() -> TempDir {
     let directory = TempDir::new().unwrap();
@@ -247,6 +259,8 @@ fn bad_usage_exits_with_two() {
         (&["show", "-w", "../alice"], "../alice"),
         (&["new", "-w", "carol", "-H", "xpub.txt", "--no-password"], "xpub.txt"),
         (&["new", "-w", "carol"], "--password-fd"),
+        (&["new", "-w", "carol", "--no-password", "--encrypt-hotkey"], "--hotkey-password-fd"),
+        (&["regen", "coldkey", "--from", "seed", "-w", "carol", "--encrypt-hotkey"], "--encrypt-hotkey"),
         (&["regen", "hotkey", "--from", "seed", "-H", "n"], "--secret-fd"),
         (&["regen", "hotkey", "--from", "file", "-H", "n"], "--file"),
         (&["sign", "0xzz", "--hex", "-w", "alice"], "0xzz"),
@@ -348,7 +362,7 @@ fn permissions_that_are_too_wide_get_a_hint() {
     assert!(shown["coldkey"].get("hints").is_none());
 }
 
-/// Pays the price of a password six times: sealed and checked, opened, changed (opened, sealed, checked), opened.
+/// Pays the price of a password five times: sealed and checked, opened by each of the variables, opened to store it plain.
 #[test]
 fn passwords_are_changed_and_found_where_the_clients_leave_them() {
     let directory = prepared();
@@ -357,11 +371,8 @@ fn passwords_are_changed_and_found_where_the_clients_leave_them() {
     let path = directory.path().join("alice/coldkey");
     assert!(fs::read(&path).unwrap().starts_with(b"$NACL"));
 
-    // As `save_password_to_env` of Bittensor's wallet does.
-    let name = format!("BT_PW_{}", path.to_str().unwrap().replace(['/', '.'], "_").to_uppercase());
-    let hidden: Vec<_> = first.bytes().zip(name.bytes().cycle()).map(|(byte, key)| byte ^ key).collect();
-    use base64::Engine;
-    let hidden = base64::engine::general_purpose::STANDARD.encode(hidden);
+    let name = variable_of(&path);
+    let hidden = hidden(&name, first);
     let with_variable = |arguments: &[&str], value: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keys"));
         command.args(arguments).env_clear().env("BT_WALLET_PATH", directory.path()).env(&name, value);
@@ -369,6 +380,10 @@ fn passwords_are_changed_and_found_where_the_clients_leave_them() {
     };
     let signed = json(with_variable(&["sign", "m", "-w", "alice", "--json"], &hidden));
     assert_eq!(signed["ss58"], ALICE);
+    let mut bare = Command::new(env!("CARGO_BIN_EXE_keys"));
+    bare.args(["sign", "m", "-w", "alice", "--json"]).env_clear().env("BT_WALLET_PATH", directory.path());
+    bare.env("BT_WALLET_PASSWORD", first).stdin(Stdio::null());
+    assert_eq!(json(bare.output().unwrap())["ss58"], ALICE);
     let garbled = with_variable(&["sign", "m", "-w", "alice"], "no base64!");
     assert_eq!(code(&garbled), 2);
     assert!(stderr(&garbled).contains(&name), "{}", stderr(&garbled));
@@ -466,4 +481,90 @@ fn whoever_hangs_up_gets_no_success_but_from_a_list() {
     assert_ne!(code(&made), 0);
     assert!(stderr(&made).contains("phrases could not be shown"), "{}", stderr(&made));
     assert!(directory.path().join("carol/coldkey").exists());
+}
+
+#[test]
+fn a_descriptor_gives_one_secret_only() {
+    let directory = prepared();
+    for arguments in [
+        &["new", "-w", "bob", "--password-fd", "0", "--hotkey-password-fd", "0"][..],
+        &["regen", "coldkey", "--from", "seed", "-w", "bob", "--secret-fd", "0", "--password-fd", "0"],
+        &["regen", "hotkey", "--from", "seed", "-w", "bob", "--secret-fd", "0", "--hotkey-password-fd", "0"],
+        &["passwd", "-w", "alice", "--password-fd", "0", "--new-password-fd", "0"],
+    ] {
+        let refused = keys_fed(directory.path(), arguments, "Grünkohl-42 & a gate");
+        assert_eq!(code(&refused), 2, "{arguments:?}: {}", stderr(&refused));
+        let said = stderr(&refused);
+        assert!(said.contains("file descriptor 0") && said.contains("give each its own"), "{said}");
+        for flag in arguments.iter().filter(|argument| argument.ends_with("-fd")) {
+            assert!(said.contains(flag), "{said}");
+        }
+    }
+    assert!(!directory.path().join("bob").exists());
+}
+
+/// Runs a line of shell in which `$keys` is `keys`, so that descriptors can be opened by their numbers.
+fn shell(directory: &Path, line: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(directory).env("keys", env!("CARGO_BIN_EXE_keys"));
+    command.env("BT_WALLET_PATH", directory).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Pays the price of a password six times: two sealed, one opened and sealed again, two opened.
+#[test]
+fn a_hotkey_is_made_under_a_password_of_its_own() {
+    let directory = TempDir::new().unwrap();
+    let (cold, hot) = ("Grünkohl-42 & a gate", "Wirsing-17 & 2 doors");
+    fs::write(directory.path().join("cold"), cold).unwrap();
+    fs::write(directory.path().join("hot"), hot).unwrap();
+    let new = r#""$keys" new -w w -H h --password-fd 3 --hotkey-password-fd 4 --json 3<cold 4<hot"#;
+    let made = shell(directory.path(), new);
+    assert!(stderr(&made).contains("a new hotkey, under a password"), "{}", stderr(&made));
+    let made = json(made);
+    for (key, role) in made["made"].as_array().unwrap().iter().zip(["coldkey", "hotkey"]) {
+        assert_eq!((&key["role"], &key["storage"]), (&role.into(), &"encrypted".into()));
+    }
+    // A copy of it, under the other's password.
+    let copy = r#""$keys" regen hotkey --from file --file w/hotkeys/h -w w -H i \
+        --password-fd 3 --hotkey-password-fd 4 --json 3<hot 4<cold"#;
+    assert_eq!(json(shell(directory.path(), copy))["ss58"], made["made"][1]["ss58"]);
+    for (hotkey, password) in [("h", hot), ("i", cold)] {
+        let sign = ["sign", "m", "--use-hotkey", "-w", "w", "-H", hotkey, "--password-fd", "0", "--json"];
+        assert_eq!(json(keys_fed(directory.path(), &sign, password))["ss58"], made["made"][1]["ss58"]);
+    }
+    // One that is there is not encrypted by the way.
+    fs::remove_file(directory.path().join("w/coldkey")).unwrap();
+    let refused = keys(directory.path(), &["new", "-w", "w", "-H", "h", "--no-password", "--encrypt-hotkey"]);
+    assert_eq!(code(&refused), 2);
+    assert!(stderr(&refused).contains("keys passwd --use-hotkey"), "{}", stderr(&refused));
+}
+
+/// Pays the price of a password three times: sealed, a wrong one, opened.
+#[test]
+fn a_variable_that_keys_share_is_named_where_it_matters() {
+    let directory = TempDir::new().unwrap();
+    let password = "Grünkohl-42 & a gate";
+    done(keys_fed(directory.path(), &["new", "-w", "a_b", "--password-fd", "0"], password));
+    // The variable of wallet `a.b`, and of `a_b` too.
+    let name = variable_of(&directory.path().join("a.b/coldkey"));
+    assert_eq!(name, variable_of(&directory.path().join("a_b/coldkey")));
+    let with_variable = |arguments: &[&str], value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keys"));
+        command.args(arguments).env_clear().env("BT_WALLET_PATH", directory.path()).env(&name, hidden(&name, value));
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let wrong = with_variable(&["sign", "m", "-w", "a_b"], "the password of a.b");
+    assert_eq!(code(&wrong), 1);
+    for part in ["password is wrong", &name, "unset it", "--password-fd"] {
+        assert!(stderr(&wrong).contains(part), "{}", stderr(&wrong));
+    }
+    fs::write(directory.path().join("password"), password).unwrap();
+    let line = format!(r#"{name}=x "$keys" sign m -w a_b --password-fd 3 3<password"#);
+    done(shell(directory.path(), &line));
+    // For a new key it is said beforehand.
+    let new = with_variable(&["new", "-w", "A.B"], "password1");
+    let said = stderr(&new);
+    assert!(said.contains(&format!("under the password in the environment variable {name}")), "{said}");
+    assert_eq!(code(&new), 2, "{said}");
+    assert!(!directory.path().join("A.B").exists());
 }

@@ -59,7 +59,7 @@ fn key(byte: u8) -> StoredKey {
 fn with_hotkey() -> (TempDir, Wallet) {
     let directory = TempDir::new().unwrap();
     let wallet = Wallet::new(directory.path(), "w").unwrap();
-    wallet.create_hotkey("h", &key(1), Existing::Keep).unwrap();
+    wallet.create_hotkey("h", &key(1), Protection::Plain, Existing::Keep).unwrap();
     (directory, wallet)
 }
 
@@ -108,7 +108,7 @@ fn writes_the_fields_that_bittensor_writes() {
         wallet.create_coldkey(&coldkey, Protection::Plain, Existing::Keep).unwrap();
         let mut files = vec!["coldkey", "coldkeypub.txt"];
         if let Some(hotkey) = hotkey {
-            wallet.create_hotkey("hk1", &hotkey, Existing::Keep).unwrap();
+            wallet.create_hotkey("hk1", &hotkey, Protection::Plain, Existing::Keep).unwrap();
             files.extend(["hotkeys/hk1", "hotkeys/hk1pub.txt"]);
         }
         for file in files {
@@ -214,7 +214,7 @@ fn folders_that_are_links_are_refused() {
             wallet.hotkey("h", None).map(drop),
             wallet.hotkeypub("h").map(drop),
             wallet.hotkeys().map(drop),
-            wallet.create_hotkey("new", &key(2), Existing::Replace),
+            wallet.create_hotkey("new", &key(2), Protection::Plain, Existing::Replace),
             wallet.create_coldkey(&key(2), Protection::Plain, Existing::Replace),
             wallet.protect_hotkey("h", None, Protection::Plain),
             Backup::of(wallet).map(drop),
@@ -261,7 +261,7 @@ fn nothing_is_overwritten_unasked() {
     let (_directory, wallet) = with_hotkey();
     wallet.create_coldkey(&key(1), Protection::Plain, Existing::Keep).unwrap();
     for error in [
-        wallet.create_hotkey("h", &key(2), Existing::Keep).unwrap_err(),
+        wallet.create_hotkey("h", &key(2), Protection::Plain, Existing::Keep).unwrap_err(),
         wallet.create_coldkey(&key(2), Protection::Plain, Existing::Keep).unwrap_err(),
     ] {
         assert!(matches!(error, WalletError::AlreadyExists { .. }), "{error}");
@@ -269,7 +269,7 @@ fn nothing_is_overwritten_unasked() {
     assert_eq!(wallet.hotkey("h", None).unwrap().account_id(), key(1).public().account_id);
     assert_eq!(wallet.coldkey(None).unwrap().account_id(), key(1).public().account_id);
 
-    wallet.create_hotkey("h", &key(2), Existing::Replace).unwrap();
+    wallet.create_hotkey("h", &key(2), Protection::Plain, Existing::Replace).unwrap();
     assert_eq!(wallet.hotkey("h", None).unwrap().account_id(), key(2).public().account_id);
     assert_eq!(wallet.hotkeypub("h").unwrap(), key(2).public());
 }
@@ -291,7 +291,7 @@ fn of_many_creators_at_once_one_wins_and_its_key_is_whole() {
     let directory = TempDir::new().unwrap();
     let wallet = Wallet::new(directory.path(), "w").unwrap();
     let results: Vec<_> = std::thread::scope(|scope| {
-        let create = |byte| wallet.create_hotkey("h", &key(byte), Existing::Keep);
+        let create = |byte| wallet.create_hotkey("h", &key(byte), Protection::Plain, Existing::Keep);
         let threads: Vec<_> = (0..8).map(|byte| scope.spawn(move || (byte, create(byte)))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -353,9 +353,9 @@ fn links_pipes_and_directories_are_no_key_files() {
     let error = wallet.hotkey("h", None).unwrap_err();
     assert!(matches!(error, WalletError::Symlink { .. }), "{error}");
     // Nor is one written through, and replacing replaces the link itself.
-    let error = wallet.create_hotkey("h", &key(2), Existing::Keep).unwrap_err();
+    let error = wallet.create_hotkey("h", &key(2), Protection::Plain, Existing::Keep).unwrap_err();
     assert!(matches!(error, WalletError::AlreadyExists { .. }), "{error}");
-    wallet.create_hotkey("h", &key(2), Existing::Replace).unwrap();
+    wallet.create_hotkey("h", &key(2), Protection::Plain, Existing::Replace).unwrap();
     assert_eq!(read_keyfile(&moved, None).unwrap().public(), key(1).public());
     assert_eq!(wallet.hotkey("h", None).unwrap().account_id(), key(2).public().account_id);
 
@@ -363,7 +363,7 @@ fn links_pipes_and_directories_are_no_key_files() {
     symlink("/nowhere", &dangling).unwrap();
     assert!(matches!(wallet.hotkey("dangling", None), Err(WalletError::Symlink { .. })));
     assert!(matches!(
-        wallet.create_hotkey("dangling", &key(3), Existing::Keep),
+        wallet.create_hotkey("dangling", &key(3), Protection::Plain, Existing::Keep),
         Err(WalletError::AlreadyExists { .. })
     ));
     let pipe = wallet.hotkey_path("pipe").unwrap();
@@ -439,7 +439,7 @@ fn unfinished_files_of_a_killed_process_are_not_listed_and_go_with_the_next_writ
     let left = wallet.directory().join("hotkeys/.unfinished-a1B2c3");
     fs::write(&left, b"{").unwrap();
     assert_eq!(wallet.hotkeys().unwrap(), ["h"]);
-    wallet.create_hotkey("i", &key(2), Existing::Keep).unwrap();
+    wallet.create_hotkey("i", &key(2), Protection::Plain, Existing::Keep).unwrap();
     assert!(!left.exists());
     assert_eq!(walk(directory.path()).len(), 4);
 }

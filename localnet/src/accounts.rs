@@ -73,7 +73,7 @@ impl Account {
             wallet.create_coldkey(&coldkey, Protection::Plain, Existing::Keep)?;
         }
         if !wallet.has_hotkey("default")? {
-            wallet.create_hotkey("default", &hotkey, Existing::Keep)?;
+            wallet.create_hotkey("default", &hotkey, Protection::Plain, Existing::Keep)?;
         }
         Ok(())
     }

@@ -1,15 +1,19 @@
-//! Passwords and phrases: read from a file descriptor, taken from the variable that Bittensor's clients use, or typed on the
-//! terminal without echo. Never arguments, which every process on the machine can read.
+//! Passwords and phrases: read from a file descriptor, taken from the variables that Bittensor's clients use, or typed on
+//! the terminal without echo. Never arguments, which every process on the machine can read.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
+use std::ops::Deref;
 use std::path::Path;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{CliError, environment};
-use crate::check_strength;
+use super::terminal::NoAnswer;
+use super::{CliError, environment, terminal};
+use crate::backup::BackupError;
+use crate::keyfile::KeyfileError;
+use crate::{WalletError, check_strength};
 
 /// Longest secret that is read. Key files, the largest kind, have under 2 KiB.
 const MAX_SECRET_BYTES: usize = 16 * 1024;
@@ -27,15 +31,56 @@ pub struct PasswordArgs {
 
 impl PasswordArgs {
     /// The password of the key in the file at `path`, called `key` when it is asked for.
-    pub fn existing(&self, key: &str, path: &Path) -> Result<Zeroizing<String>, CliError> {
-        let what = format!("the password of {key}");
+    pub fn existing(&self, key: &str, path: &Path) -> Result<KnownPassword, CliError> {
         if self.password_fd.is_none()
-            && let Some(password) = environment::password_of(path)?
+            && let Some((variable, text)) = environment::password_to_open(path)?
         {
-            return Ok(password);
+            return Ok(KnownPassword { text, variable: Some(variable) });
         }
-        read_secret(&what, self.password_fd, "--password-fd")
+        let text = read_secret(&format!("the password of {key}"), self.password_fd, "--password-fd")?;
+        Ok(KnownPassword { text, variable: None })
     }
+}
+
+/// A password that a key should have now. It derefs to its text.
+pub struct KnownPassword {
+    text: Zeroizing<String>,
+    /// The variable of the environment that it came from.
+    variable: Option<String>,
+}
+
+impl KnownPassword {
+    /// What to say when something failed with this password: whether it was another key's, if it came from a variable
+    /// that other keys share.
+    pub fn explain(&self, error: WalletError) -> CliError {
+        match &self.variable {
+            Some(name) if is_wrong_password(&error) => {
+                CliError::WrongVariable { name: name.clone(), source: Box::new(error) }
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// The text alone.
+    pub fn into_text(self) -> Zeroizing<String> {
+        self.text
+    }
+}
+
+impl Deref for KnownPassword {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+fn is_wrong_password(error: &WalletError) -> bool {
+    matches!(
+        error,
+        WalletError::Keyfile { source: KeyfileError::WrongPassword, .. }
+            | WalletError::Backup { source: BackupError::Sealed(KeyfileError::WrongPassword), .. }
+    )
 }
 
 /// Where a new password comes from, and how good it has to be.
@@ -63,7 +108,7 @@ impl NewPassword<'_> {
             return self.checked(read_secret(&what, self.descriptor, self.flag)?);
         }
         if let Some(path) = self.path
-            && let Some(password) = environment::password_of(path)?
+            && let Some((_, password)) = environment::password_of(path)?
         {
             return self.checked(password);
         }
@@ -95,6 +140,17 @@ impl NewPassword<'_> {
     }
 }
 
+/// Refuses descriptors that two flags share: each is read to its end, so the second would get nothing.
+pub fn distinct_descriptors(given: &[(&'static str, Option<u32>)]) -> Result<(), CliError> {
+    for (index, (flag, descriptor)) in given.iter().enumerate() {
+        let Some(descriptor) = *descriptor else { continue };
+        if let Some((first, _)) = given[..index].iter().find(|(_, other)| *other == Some(descriptor)) {
+            return Err(CliError::SharedDescriptor { flags: [first, flag], descriptor });
+        }
+    }
+    Ok(())
+}
+
 /// Reads a secret from a file descriptor, or asks for it; `flag` is the one that names the descriptor.
 ///
 /// A descriptor is read to its end, less one line break there.
@@ -115,13 +171,14 @@ pub(super) fn tell(text: &str) {
 }
 
 fn ask(what: &str) -> Result<Zeroizing<String>, CliError> {
-    let mut prompt = format!("Enter {what}: ");
-    if let Some(first) = prompt.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    rpassword::prompt_password(prompt)
-        .map(Zeroizing::new)
-        .map_err(|source| CliError::Terminal { what: what.to_owned(), source })
+    let what = || what.to_owned();
+    let typed = terminal::ask(&format!("Enter {}: ", what()), MAX_SECRET_BYTES).map_err(|none| match none {
+        NoAnswer::Interrupted => CliError::Interrupted,
+        NoAnswer::TooLong => CliError::TooLong { what: what(), limit_bytes: MAX_SECRET_BYTES },
+        NoAnswer::Failed(source) => CliError::Terminal { what: what(), source },
+    })?;
+    let text = std::str::from_utf8(&typed).map_err(|_| CliError::NotText { what: what() })?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn read_descriptor(what: &str, descriptor: u32) -> Result<Zeroizing<String>, CliError> {

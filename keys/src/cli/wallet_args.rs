@@ -113,7 +113,7 @@ impl WalletArgs {
         }
         let password =
             password.existing(&format!("hotkey `{name}` of wallet `{}`", wallet.name()), &wallet.hotkey_path(name)?)?;
-        Ok(wallet.hotkey(name, Some(&password))?)
+        wallet.hotkey(name, Some(&password)).map_err(|error| password.explain(error))
     }
 
     /// Loads the coldkey, asking for a password only if it is encrypted. Says so on stderr when others can get at it.
@@ -125,7 +125,7 @@ impl WalletArgs {
         }
         let password =
             password.existing(&format!("the coldkey of wallet `{}`", wallet.name()), &wallet.coldkey_path())?;
-        Ok(wallet.coldkey(Some(&password))?)
+        wallet.coldkey(Some(&password)).map_err(|error| password.explain(error))
     }
 }
 

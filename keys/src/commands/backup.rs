@@ -9,6 +9,7 @@ use keys::{Backup, Existing, WalletError};
 use serde_json::json;
 
 use super::plan::Plan;
+use super::protection::under_a_password;
 use crate::output::Output;
 
 #[derive(clap::Args)]
@@ -38,7 +39,8 @@ impl Args {
         let existing = if self.force { Existing::Replace } else { Existing::Keep };
         let files = backup.paths().count();
         let mut plan = Plan::default();
-        plan.write(self.file.clone(), format!("wallet `{}`, {files} files, under a password", wallet.name()));
+        let how = under_a_password(&self.file, self.password.password_fd);
+        plan.write(self.file.clone(), format!("wallet `{}`, {files} files, {how}", wallet.name()));
         if self.file.symlink_metadata().is_ok() {
             if !self.force {
                 return Err(WalletError::AlreadyExists { path: self.file.clone() }.into());

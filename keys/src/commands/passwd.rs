@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use eyre::Result;
 use keys::Protection;
-use keys::cli::{NewPassword, PasswordArgs, WalletArgs};
+use keys::cli::{NewPassword, PasswordArgs, WalletArgs, distinct_descriptors};
 
 use super::plan::Plan;
 use super::role::{Chosen, Role};
@@ -34,6 +34,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(&self, args: &WalletArgs, yes: bool, output: &Output) -> Result<ExitCode> {
+        let (old, new) = (self.password.password_fd, self.new_password_fd);
+        distinct_descriptors(&[("--password-fd", old), ("--new-password-fd", new)])?;
         let chosen = Chosen::new(args, if self.use_hotkey { Role::Hotkey } else { Role::Coldkey })?;
         let (path, title) = (chosen.path()?, chosen.title());
         let encryption = chosen.encryption()?;
@@ -47,7 +49,10 @@ impl Args {
         };
         let new = if self.no_password { None } else { Some(self.new_password(&chosen)?) };
         let protection = new.as_ref().map_or(Protection::Plain, |new| Protection::Password(new));
-        chosen.protect(old.as_ref().map(|old| old.as_str()), protection)?;
+        chosen.protect(old.as_deref(), protection).map_err(|error| match &old {
+            Some(old) => old.explain(error),
+            None => error.into(),
+        })?;
         let report = KeyReport::of(&chosen)?;
         output.result(&report, &report.block())?;
         output.note("Copies and backups made before still open with the old password.");

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use eyre::{Result, bail};
-use keys::cli::{CliError, NewPassword, PasswordArgs, WalletArgs, read_secret};
+use keys::cli::{KnownPassword, WalletArgs, distinct_descriptors, read_secret};
 use keys::keyfile::StoredKey;
-use keys::{CryptoType, Existing, Keypair, Mnemonic, Protection, WalletError, is_encrypted, read_keyfile};
+use keys::{CryptoType, Existing, Keypair, Mnemonic, WalletError, is_encrypted, read_keyfile};
 use zeroize::Zeroizing;
 
 use super::plan::Plan;
+use super::protection::ProtectionArgs;
 use super::role::{Chosen, Role};
 use crate::Usage;
 use crate::output::{KeyReport, Output};
@@ -37,20 +38,12 @@ pub(crate) struct Args {
     #[arg(long, default_value_t, value_name = "SCHEME")]
     crypto_type: CryptoType,
 
-    /// Store the coldkey in plain text
-    #[arg(long, conflicts_with = "password_fd")]
-    no_password: bool,
-
     /// Replace the key that is there; without its phrase it is gone
     #[arg(long, visible_alias = "overwrite")]
     force: bool,
 
-    /// Allow a password that is easy to guess
-    #[arg(long)]
-    weak_password: bool,
-
     #[command(flatten)]
-    password: PasswordArgs,
+    protection: ProtectionArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,33 +56,35 @@ enum Source {
 
 impl Args {
     pub(crate) fn run(&self, args: &WalletArgs, yes: bool, output: &Output) -> Result<ExitCode> {
+        let secret = ("--secret-fd", self.secret_fd);
+        distinct_descriptors(&[&[secret][..], &self.protection.descriptors()].concat())?;
+        if self.role == Role::Coldkey {
+            self.protection.refuse_hotkey_flags("this makes a coldkey")?;
+        }
         let chosen = Chosen::new(args, self.role)?;
         self.plan(&chosen)?.agree(yes, output)?;
+        let (key, opened) = self.key()?;
+        let password = match opened {
+            // A descriptor is read once: the password that opened the file protects the copy.
+            Some(opened) if self.opens_and_protects() => Some(opened.into_text()),
+            _ => self.protection.new_password(&chosen)?,
+        };
         let existing = if self.force { Existing::Replace } else { Existing::Keep };
-        let (key, password) = self.key()?;
-        match self.role {
-            Role::Hotkey => chosen.wallet.create_hotkey(chosen.hotkey(), &key, existing)?,
-            Role::Coldkey if self.no_password => {
-                chosen.wallet.create_coldkey(&key, Protection::Plain, existing)?;
-            }
-            Role::Coldkey => {
-                let password = match password {
-                    // A descriptor is read once: the password that opened the file protects the copy.
-                    Some(password) if self.password.password_fd.is_some() => password,
-                    _ => self.new_password(&chosen)?,
-                };
-                chosen.wallet.create_coldkey(&key, Protection::Password(&password), existing)?;
-            }
-        }
+        chosen.create(&key, password.as_ref().map(|password| password.as_str()), existing)?;
         let report = KeyReport::of(&chosen)?;
         output.result(&report, &report.block())?;
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Whether `--password-fd` is that of the file and that of the key which is made of it.
+    fn opens_and_protects(&self) -> bool {
+        let given = self.protection.password.password_fd.is_some();
+        given && self.role == Role::Coldkey && self.protection.encrypts(Role::Coldkey)
+    }
+
     fn plan(&self, chosen: &Chosen) -> Result<Plan> {
         let mut plan = Plan::default();
-        let plain = self.role == Role::Hotkey || self.no_password;
-        let how = if plain { "in plain text" } else { "under a password" };
+        let how = self.protection.how(chosen)?;
         plan.write(chosen.path()?, format!("{}, {how}", chosen.title()));
         plan.write(chosen.public_path()?, "its public half");
         if chosen.exists()? {
@@ -104,20 +99,8 @@ impl Args {
         Ok(plan)
     }
 
-    fn new_password(&self, chosen: &Chosen) -> Result<Zeroizing<String>, CliError> {
-        let password = NewPassword {
-            key: &chosen.title(),
-            path: Some(&chosen.wallet.coldkey_path()),
-            descriptor: self.password.password_fd,
-            flag: "--password-fd` or use `--no-password",
-            weak: self.weak_password,
-            related: &[chosen.wallet.name(), chosen.hotkey()],
-        };
-        password.get()
-    }
-
     /// The key, and the password of the file that it came from.
-    fn key(&self) -> Result<(StoredKey, Option<Zeroizing<String>>)> {
+    fn key(&self) -> Result<(StoredKey, Option<KnownPassword>)> {
         let secret = |what| read_secret(what, self.secret_fd, "--secret-fd");
         let key = match self.from {
             Source::Mnemonic => {
@@ -142,11 +125,13 @@ impl Args {
         Ok((key, None))
     }
 
-    fn copied_key(&self) -> Result<(StoredKey, Option<Zeroizing<String>>)> {
+    fn copied_key(&self) -> Result<(StoredKey, Option<KnownPassword>)> {
         let Some(path) = &self.file else { bail!(Usage("`--from file` needs `--file PATH`".to_owned())) };
-        let password =
-            if is_encrypted(path)? { Some(self.password.existing(&path.display().to_string(), path)?) } else { None };
-        let key = read_keyfile(path, password.as_ref().map(|password| password.as_str()))?;
-        Ok((key, password))
+        if !is_encrypted(path)? {
+            return Ok((read_keyfile(path, None)?, None));
+        }
+        let password = self.protection.password.existing(&path.display().to_string(), path)?;
+        let key = read_keyfile(path, Some(&password)).map_err(|error| password.explain(error))?;
+        Ok((key, Some(password)))
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(&self, args: &WalletArgs, yes: bool, output: &Output) -> Result<ExitCode> {
         let password = self.password.existing(&format!("the backup {}", self.file.display()), &self.file)?;
-        let backup = Backup::read(&self.file, &password)?;
+        let backup = Backup::read(&self.file, &password).map_err(|error| password.explain(error))?;
         let wallet = Wallet::new(args.path()?, args.wallet.as_deref().unwrap_or(backup.wallet()))?;
         let mut plan = Plan::default();
         for path in backup.paths() {

@@ -1,17 +1,28 @@
 //! Which key of a wallet a command is about.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use keys::cli::WalletArgs;
+use keys::keyfile::StoredKey;
 use keys::keyfile::encryption::Encryption;
-use keys::{Protection, Wallet, WalletError};
+use keys::{Existing, Protection, Wallet, WalletError};
 
 /// The coldkey or the hotkey that `-H` names.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     Coldkey,
     Hotkey,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Coldkey => "coldkey",
+            Self::Hotkey => "hotkey",
+        })
+    }
 }
 
 /// One key of a wallet, by name.
@@ -65,6 +76,20 @@ impl Chosen {
         match self.role {
             Role::Coldkey => self.wallet.coldkey_encryption(),
             Role::Hotkey => self.wallet.hotkey_encryption(&self.hotkey),
+        }
+    }
+
+    /// Stores a key here, under a password if there is one.
+    pub(crate) fn create(
+        &self,
+        key: &StoredKey,
+        password: Option<&str>,
+        existing: Existing,
+    ) -> Result<(), WalletError> {
+        let protection = password.map_or(Protection::Plain, Protection::Password);
+        match self.role {
+            Role::Coldkey => self.wallet.create_coldkey(key, protection, existing),
+            Role::Hotkey => self.wallet.create_hotkey(&self.hotkey, key, protection, existing),
         }
     }
 

@@ -63,15 +63,30 @@ impl Folder {
     /// Makes the folder where it is missing, waits for its turn in it, and clears what killed writers left unfinished.
     pub(crate) fn enter(path: &Path) -> Result<Self, WalletError> {
         make_directories(path)?;
-        let handle = File::open(path).map_err(|error| explain(path, "open", error))?;
-        let folder = Self { path: path.to_owned(), handle };
-        match folder.handle.lock() {
-            Ok(()) => folder.sweep()?,
-            // File systems without locks on folders, as some network ones: then passing names may belong to others.
-            Err(error) if is_unsupported(&error) => {}
-            Err(error) => return Err(explain(path, "lock", error)),
+        Self::enter_existing(path)?.ok_or_else(|| WalletError::Missing { path: path.to_owned() })
+    }
+
+    /// [`enter`](Self::enter) that makes nothing; `None` if there is no such folder.
+    pub(crate) fn enter_existing(path: &Path) -> Result<Option<Self>, WalletError> {
+        loop {
+            let handle = match File::open(path) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    return Ok(None);
+                }
+                opened => opened.map_err(|error| explain(path, "open", error))?,
+            };
+            match handle.lock() {
+                // Whoever had the turn before may have moved the folder aside: then this turn is in the wrong one.
+                Ok(()) if !is_at(&handle, path) => continue,
+                Ok(()) => {}
+                // File systems without locks on folders, as some network ones: passing names may belong to others.
+                Err(error) if is_unsupported(&error) => return Ok(Some(Self { path: path.to_owned(), handle })),
+                Err(error) => return Err(explain(path, "lock", error)),
+            }
+            let folder = Self { path: path.to_owned(), handle };
+            folder.sweep()?;
+            return Ok(Some(folder));
         }
-        Ok(folder)
     }
 
     /// Any folder, to put one file into: it may be shared with others and with other programs, so nobody waits for a turn
@@ -196,6 +211,14 @@ fn make_directories(path: &Path) -> Result<(), WalletError> {
         File::open(above).and_then(|above| above.sync_all()).map_err(|error| explain(above, "flush", error))?;
     }
     Ok(())
+}
+
+/// Whether an open file is the one that has this name now.
+fn is_at(handle: &File, path: &Path) -> bool {
+    match (handle.metadata(), path.metadata()) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
 }
 
 /// Whether a name is one of those under which this crate writes.

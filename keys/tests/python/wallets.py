@@ -1,8 +1,8 @@
 """Whether wallets go back and forth between `keys` and Bittensor's own Python packages.
 
 Every combination of maker, role, scheme, encryption and length: a wallet made by one is listed, opened and signed with by
-the other, and each verifies what the other signed. The packages come from PyPI into virtual environments; where they
-cannot be had, their combinations are counted as skipped.
+the other, and each verifies what the other signed. The packages come from PyPI into virtual environments; where PyPI is
+not reachable, their combinations are counted as skipped. Where it is, a package that cannot be installed is a failure.
 
     wallets.py KEYS_BINARY ENVIRONMENTS_DIRECTORY
 """
@@ -11,10 +11,10 @@ import itertools
 import json
 import os
 import pathlib
+import queue
 import subprocess
 import sys
 import tempfile
-import threading
 import traceback
 import venv
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +23,7 @@ HERE = pathlib.Path(__file__).parent
 PACKAGES = {"bittensor-wallet": "4.1.*", "bittensor": "11.3.*"}
 OURS = "keys"
 
+ROLES = ("coldkey", "hotkey")
 SCHEMES = ("sr25519", "ed25519")
 WORDS = (12, 15, 18, 21, 24)
 PASSWORD = "Grünkohl-42 & a gate"
@@ -43,38 +44,59 @@ def check(held, what):
         raise Failed(what)
 
 
+class Unreachable(Exception):
+    """There is no PyPI to install from."""
+
+
+def install(package, version, environments):
+    """The Python of a virtual environment with the package."""
+    folder = environments / f"{package}-{version.replace('*', 'x')}"
+    python = folder / "bin" / "python"
+    installed = folder / "installed"
+    if installed.exists():
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    pip = subprocess.run([python, "-m", "pip", "install", *quiet, f"{package}=={version}"], stdin=subprocess.DEVNULL)
+    if pip.returncode != 0:
+        # Whether that is PyPI's doing: what certainly is on it can be had, or not.
+        probe = ["download", *quiet, "--no-deps", "--retries", "1", "--dest", folder / "probe", "pip"]
+        if subprocess.run([python, "-m", "pip", *probe], stdin=subprocess.DEVNULL).returncode != 0:
+            raise Unreachable
+        raise Failed(f"PyPI is reachable, and {package} {version} cannot be installed from it")
+    installed.touch()
+    return python
+
+
 class Official:
-    """One of the packages, in a process that answers orders."""
+    """One of the packages, in processes that answer orders: one for each worker, so that nobody waits for another's."""
 
     def __init__(self, package, version, environments):
         self.name = package
-        folder = environments / f"{package}-{version.replace('*', 'x')}"
-        python = folder / "bin" / "python"
-        installed = folder / "installed"
-        if not installed.exists():
-            venv.create(folder, with_pip=True, clear=True)
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"]
-            subprocess.run(pip, check=True, stdin=subprocess.DEVNULL)
-            installed.touch()
-        self.lock = threading.Lock()
-        self.process = subprocess.Popen(
-            [python, HERE / "official.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        command = [install(package, version, environments), HERE / "official.py"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        self.processes = [subprocess.Popen(command, **pipes) for _ in range(WORKERS)]
+        self.idle = queue.SimpleQueue()
+        for process in self.processes:
+            self.idle.put(process)
 
     def __call__(self, do, **order):
-        with self.lock:
-            self.process.stdin.write(json.dumps({"do": do, **order}) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+        process = self.idle.get()
+        try:
+            process.stdin.write(json.dumps({"do": do, **order}) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        finally:
+            self.idle.put(process)
         check(line, f"{self.name} died over {do} {order}")
         answer = json.loads(line)
         check("error" not in answer, f"{self.name} {do}: {answer.get('error')}")
         return answer
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        for process in self.processes:
+            process.stdin.close()
+            process.wait()
 
 
 class Ours:
@@ -107,33 +129,32 @@ class Ours:
         return key["ss58"], key["crypto_type"], key["storage"]
 
 
-def agree(ours, official, wallet, role, scheme, password):
-    """Both show the same address, both sign, and each verifies the other's signature."""
+def agree(ours, packages, wallet, role, scheme, password):
+    """All show the same address, all sign, and `keys` and each package verify each other's signatures."""
     order = {"path": str(ours.root), "wallet": wallet, "hotkey": HOTKEY, "role": role, "password": password}
     ss58, shown_scheme, storage = ours.address(wallet, role)
     check(shown_scheme == scheme, f"made in {scheme}, shown as {shown_scheme}")
     check(storage == ("encrypted" if password else "plain"), f"shown as {storage}")
-    check(official("show", **order)["ss58"] == ss58, "the two show different addresses")
-    theirs = official("sign", message=MESSAGE, **order)
-    check(theirs["ss58"] == ss58, "they open another key")
-    check(ours.verify(wallet, ss58, theirs["signature"])["valid"], "their signature does not hold here")
     mine = ours.sign(wallet, role, password)
     check(mine["ss58"] == ss58, "keys opens another key")
     signature = mine["signature"].removeprefix("0x")
-    verified = official("verify", ss58=ss58, scheme=scheme, message=MESSAGE, signature=signature)
-    check(verified["valid"], "our signature does not hold there")
+    for package in packages:
+        check(package("show", **order)["ss58"] == ss58, f"{package.name} shows another address")
+        theirs = package("sign", message=MESSAGE, **order)
+        check(theirs["ss58"] == ss58, f"{package.name} opens another key")
+        valid = ours.verify(wallet, ss58, theirs["signature"])["valid"]
+        check(valid, f"the signature of {package.name} does not hold here")
+        verified = package("verify", ss58=ss58, scheme=scheme, message=MESSAGE, signature=signature)
+        check(verified["valid"], f"our signature does not hold in {package.name}")
 
 
 def made_here(ours, packages, wallet, role, scheme, encrypted, words):
     """Made by `keys`, used by the packages."""
-    password = PASSWORD if encrypted else None
-    cold = ["--password-fd", "0"] if encrypted and role == "coldkey" else ["--no-password"]
-    made = ours("new", "--words", str(words), "--crypto-type", scheme, *cold, wallet=wallet, secret=PASSWORD)
+    flags = ["--password-fd", "0"] if encrypted and role == "coldkey" else ["--no-password"]
+    flags += ["--hotkey-password-fd", "0"] if encrypted and role == "hotkey" else []
+    made = ours("new", "--words", str(words), "--crypto-type", scheme, *flags, wallet=wallet, secret=PASSWORD)
     check(all(len(key["mnemonic"].split()) == words for key in made["made"]), "another number of words")
-    if encrypted and role == "hotkey":
-        ours("passwd", "--use-hotkey", "--new-password-fd", "0", "--yes", wallet=wallet, secret=PASSWORD)
-    for package in packages:
-        agree(ours, package, wallet, role, scheme, password)
+    agree(ours, packages, wallet, role, scheme, PASSWORD if encrypted else None)
 
 
 def made_there(ours, package, wallet, role, scheme, encrypted, words):
@@ -141,7 +162,7 @@ def made_there(ours, package, wallet, role, scheme, encrypted, words):
     password = PASSWORD if encrypted else None
     order = {"path": str(ours.root), "wallet": wallet, "hotkey": HOTKEY, "role": role}
     package("make", scheme=scheme, words=words, password=password, **order)
-    agree(ours, package, wallet, role, scheme, password)
+    agree(ours, [package], wallet, role, scheme, password)
 
 
 def regenerated(ours, package, wallet, role, scheme, seed):
@@ -154,51 +175,48 @@ def regenerated(ours, package, wallet, role, scheme, seed):
     check(valid["valid"], "our signature does not hold there")
     no_password = ["--no-password"] if role == "coldkey" else []
     again = f"{wallet}-again"
-    ours("regen", role, "--from", "seed", "--secret-fd", "0", "--crypto-type", scheme, *no_password, wallet=again, secret=seed)
-    agree(ours, package, again, role, scheme, None)
+    regen = ["regen", role, "--from", "seed", "--secret-fd", "0", "--crypto-type", scheme, *no_password]
+    ours(*regen, wallet=again, secret=seed)
+    agree(ours, [package], again, role, scheme, None)
 
 
-def remembered(ours, package, wallet):
+def remembered(ours, package, wallet, role):
     """A password that a client put into the environment is found there."""
-    ours("new", "--password-fd", "0", wallet=wallet, secret=PASSWORD)
-    order = {"path": str(ours.root), "wallet": wallet, "hotkey": HOTKEY, "role": "coldkey"}
+    flags = ["--password-fd", "0"] if role == "coldkey" else ["--no-password", "--hotkey-password-fd", "0"]
+    ours("new", *flags, wallet=wallet, secret=PASSWORD)
+    order = {"path": str(ours.root), "wallet": wallet, "hotkey": HOTKEY, "role": role}
     variables = package("remember", password=PASSWORD, **order)["variables"]
     check(variables, "nothing was remembered")
-    ours.sign(wallet, "coldkey", PASSWORD, variables=variables)
+    ours.sign(wallet, role, PASSWORD, variables=variables)
 
 
-def combinations(every):
-    """Every role, scheme, encryption and length. Hotkeys are seldom encrypted: without `every`, one length does for those."""
-    for role, scheme, encrypted, words in itertools.product(("coldkey", "hotkey"), SCHEMES, (False, True), WORDS):
-        if every or role == "coldkey" or not encrypted or words == WORDS[0]:
-            yield role, scheme, encrypted, words
-
-
-def cases(ours, packages, every):
+def cases(ours, packages):
     """What is tried: a title, the packages that it needs, and the trial."""
-    for role, scheme, encrypted, words in combinations(every):
+    for role, scheme, encrypted, words in itertools.product(ROLES, SCHEMES, (False, True), WORDS):
         title = f"{role} {scheme} {'encrypted' if encrypted else 'plain'} {words} words"
         wallet = title.replace(" ", "-")
+        key = (role, scheme, encrypted, words)
         for name in PACKAGES:
-            trial = (made_there, ours, packages.get(name), f"{name}-{wallet}", role, scheme, encrypted, words)
+            trial = (made_there, ours, packages.get(name), f"{name}-{wallet}", *key)
             yield f"made by {name}: {title}", [name], trial
-        there = [package for package in packages.values() if package]
-        yield f"made by {OURS}: {title}", list(PACKAGES), (made_here, ours, there, f"{OURS}-{wallet}", role, scheme, encrypted, words)
-    for name, role, scheme, seed in itertools.product(PACKAGES, ("coldkey", "hotkey"), SCHEMES, SEEDS):
+        yield f"made by {OURS}: {title}", list(PACKAGES), (made_here, ours, packages.values(), f"{OURS}-{wallet}", *key)
+    for name, role, scheme, seed in itertools.product(PACKAGES, ROLES, SCHEMES, SEEDS):
         trial = (regenerated, ours, packages.get(name), f"{name}-seed-{role}-{scheme}-{seed[:4]}", role, scheme, seed)
         yield f"regenerated by {name}: {role} {scheme} seed {seed[:4]}…", [name], trial
-    for name in PACKAGES:
-        yield f"password remembered by {name}", [name], (remembered, ours, packages.get(name), f"{name}-env")
+    for name, role in itertools.product(PACKAGES, ROLES):
+        yield f"password of the {role} remembered by {name}", [name], (
+            remembered, ours, packages.get(name), f"{name}-env-{role}", role,
+        )
 
 
 def start(environments):
-    """The packages that can be had; the others as `None`."""
+    """The packages; without PyPI as `None`."""
     packages = {}
     for name, version in PACKAGES.items():
         try:
             packages[name] = Official(name, version, environments)
-        except (subprocess.CalledProcessError, OSError) as error:
-            print(f"wallets: {name} {version} cannot be had: {error}", file=sys.stderr)
+        except Unreachable:
+            print(f"wallets: {name} {version} cannot be had, PyPI is not reachable", file=sys.stderr)
             packages[name] = None
     return packages
 
@@ -217,13 +235,15 @@ def run(title, trial):
 
 def main():
     binary, environments = map(pathlib.Path, sys.argv[1:3])
-    every = "--every" in sys.argv[3:]
     environments.mkdir(parents=True, exist_ok=True)
-    packages = start(environments)
+    try:
+        packages = start(environments)
+    except Failed as failed:
+        sys.exit(f"wallets: {failed}")
     with tempfile.TemporaryDirectory() as root:
         ours = Ours(binary.resolve(), pathlib.Path(root))
         wanted, skipped = [], 0
-        for title, needed, trial in cases(ours, packages, every):
+        for title, needed, trial in cases(ours, packages):
             if all(packages[name] for name in needed):
                 wanted.append((title, trial))
             else:

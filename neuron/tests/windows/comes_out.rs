@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use keys::keyfile::StoredKey;
-use keys::{Existing, Keypair, Wallet};
+use keys::{Existing, Keypair, Protection, Wallet};
 use neuron::export::{self, Exported, Origin};
 use neuron::message::names::{RunId, StageId, WindowId};
 use neuron::shell::{AssembleConfig, AssembleError, Assembled, Lack, VisitError, assemble};
@@ -24,7 +24,8 @@ impl World {
         let wallets = home.join("wallets");
         let wallet = Wallet::new(&wallets, "people").unwrap();
         if !wallet.has_hotkey("owner").unwrap() {
-            wallet.create_hotkey("owner", &StoredKey::from_keypair(key("Owner")), Existing::Keep).unwrap();
+            let owner = StoredKey::from_keypair(key("Owner"));
+            wallet.create_hotkey("owner", &owner, Protection::Plain, Existing::Keep).unwrap();
         }
         let (url, netuid) = (self.node.rpc_url(), self.netuid.to_string());
         let common = ["--network", url.as_str(), "--netuid", &netuid, "-w", "people", "-H", "owner", "--json"];

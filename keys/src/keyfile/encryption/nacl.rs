@@ -87,11 +87,11 @@ fn cipher(cost: Cost, password: &str) -> Result<XSalsa20Poly1305, KeyfileError> 
     let params = Params::new(cost.memory_kib, cost.passes, LANES, Some(key.len())).expect("constant costs");
     let blocks = params.block_count();
     // Asked for here rather than inside argon2, which aborts the process when memory is short.
-    let mut memory = Vec::new();
+    let mut memory = Zeroizing::new(Vec::new());
     memory.try_reserve_exact(blocks).map_err(|_| no_memory())?;
     memory.resize(blocks, Block::default());
     Argon2::new(Algorithm::Argon2i, Version::V0x13, params)
-        .hash_password_into_with_memory(password.as_bytes(), &SALT, key.as_mut_slice(), &mut memory)
+        .hash_password_into_with_memory(password.as_bytes(), &SALT, key.as_mut_slice(), memory.as_mut_slice())
         .map_err(|_| no_memory())?;
     Ok(XSalsa20Poly1305::new(key.as_slice().into()))
 }
