@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     codec::floats,
-    model::{ConfigError, ModelConfig, Parameter, Weights, WeightsError},
+    model::{ConfigError, ModelConfig, Parameter, Piece, Weights, WeightsError},
     whole::{WholeModel, WholeModelError},
 };
 
@@ -79,36 +79,6 @@ pub struct Checkpoint {
     pub config: String,
 }
 
-/// One tensor in a file: its name, and which rows of a parameter it is.
-struct Piece {
-    name: String,
-    shape: Vec<usize>,
-    values: std::ops::Range<usize>,
-}
-
-/// The tensors in which a parameter is written, in the order of its rows.
-fn pieces(config: &ModelConfig, parameter: &Parameter) -> Vec<Piece> {
-    let (queries, shared) = (config.heads * config.head_width(), config.kv_heads() * config.head_width());
-    let split: &[(&str, usize)] = match () {
-        () if parameter.name.ends_with(".qkv_proj.weight") => {
-            &[("q_proj", queries), ("k_proj", shared), ("v_proj", shared)]
-        }
-        () if parameter.name.ends_with(".gate_up_proj.weight") => &[("gate_proj", config.ffn), ("up_proj", config.ffn)],
-        () => {
-            let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
-            return vec![Piece { name, shape, values: parameter.range.clone() }];
-        }
-    };
-    let prefix = parameter.name.trim_end_matches(".weight").rsplit_once('.').map_or("", |(prefix, _)| prefix);
-    let (columns, mut start) = (parameter.shape[1], parameter.range.start);
-    let piece = |&(part, rows): &(&str, usize)| {
-        let values = start..start + rows * columns;
-        start = values.end;
-        Piece { name: format!("{prefix}.{part}.weight"), shape: vec![rows, columns], values }
-    };
-    split.iter().map(piece).collect()
-}
-
 struct Written<'a> {
     shape: Vec<usize>,
     values: &'a [f32],
@@ -136,8 +106,8 @@ impl View for Written<'_> {
 pub fn export(model: &WholeModel) -> Result<Checkpoint, CheckpointError> {
     let mut tensors = Vec::new();
     for weights in model.weights() {
-        for piece in weights.layout().parameters().iter().flat_map(|parameter| pieces(model.config(), parameter)) {
-            tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.values] }));
+        for piece in weights.layout().parameters().iter().flat_map(Parameter::pieces) {
+            tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.range] }));
         }
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -157,7 +127,7 @@ pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointErro
     let mut expected = 0;
     for stage in config.stage_indices() {
         let layout = config.layout(stage)?;
-        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
+        for piece in layout.parameters().iter().flat_map(Parameter::pieces) {
             check(&file, &piece)?;
             expected += 1;
         }
@@ -169,7 +139,7 @@ pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointErro
     let mut weights = Vec::with_capacity(layouts.len());
     for (stage, layout) in config.stage_indices().zip(layouts) {
         let mut values = Vec::with_capacity(layout.len());
-        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
+        for piece in layout.parameters().iter().flat_map(Parameter::pieces) {
             values.extend(floats(file.tensor(&piece.name)?.data()));
         }
         weights.push(Weights::from_values(&config, stage, values)?);

@@ -44,7 +44,7 @@ pub use cpu::{Cpu, Instructions};
 pub use hash::Digest;
 pub use merge::{Contribution, merge, merge_on};
 pub use model::{Bottleneck, ConfigError, Gradients, Layout, ModelConfig, StageIndex, Weights};
-pub use optimizer::{OptimizerConfig, OptimizerState, Schedule};
+pub use optimizer::{ClipScope, MatrixRule, OptimizerConfig, OptimizerState, Schedule, Slope};
 pub use stage::{MicrobatchId, Stage, StageError, StageOutput};
 pub use tokens::TokenBatch;
 pub use uncut::UncutTrainer;

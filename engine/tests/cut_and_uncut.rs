@@ -250,7 +250,7 @@ fn many_in_flight_train_as_one_after_the_other() {
     let mut uncut = UncutTrainer::new(&config, optimizer, &SEED).unwrap();
     let mut stages = cut(&model);
     let mut weights = model.weights().to_vec();
-    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout(), &optimizer)).collect();
 
     for window in 0..3 {
         let batch: Vec<_> = (0..4).map(|index| microbatch(&config, window, index)).collect();

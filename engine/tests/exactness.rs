@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Bottleneck, Contribution, Cpu, Gradients, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState,
-    Schedule, Stage, StageOutput, TokenBatch, Weights, merge_on,
+    Bottleneck, Contribution, Cpu, Gradients, Instructions, MatrixRule, MicrobatchId, ModelConfig, OptimizerConfig,
+    OptimizerState, Schedule, Slope, Stage, StageOutput, TokenBatch, Weights, merge_on,
 };
 
 const SEED: [u8; 32] = [23; 32];
@@ -100,7 +100,7 @@ fn train(way: &Way, optimizer: &OptimizerConfig, marks: &[usize]) -> Vec<String>
     let config = config();
     let mut weights: Vec<Weights> =
         config.stage_indices().map(|stage| Weights::initial(&config, stage, &SEED).unwrap()).collect();
-    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout(), optimizer)).collect();
     let mut stages: Vec<Stage> =
         weights.iter().map(|weights| Stage::new(&config, weights.stage(), weights, way.in_flight).unwrap()).collect();
     stages.iter_mut().for_each(|stage| stage.set_cpu(way.cpu.clone()));
@@ -131,6 +131,16 @@ fn optimizer() -> OptimizerConfig {
     OptimizerConfig { schedule, ..OptimizerConfig::default() }
 }
 
+fn muon() -> OptimizerConfig {
+    let schedule = Schedule::WarmupStableDecay {
+        total_steps: STEPS as u64,
+        decay_steps: STEPS as u64 / 4,
+        slope: Slope::OneMinusSqrt,
+        final_factor: 0.1,
+    };
+    OptimizerConfig { schedule, matrices: MatrixRule::Muon { momentum: 0.9 }, ..OptimizerConfig::default() }
+}
+
 /// Where the weights are compared besides at the end.
 const EARLY_STEPS: usize = 20;
 const STEPS: usize = 100;
@@ -138,16 +148,21 @@ const STEPS: usize = 100;
 #[test]
 fn instruction_sets_and_threads_do_not_change_a_bit() {
     let marks = [1, EARLY_STEPS, STEPS];
-    let exact = train(&Way::new(Instructions::best()), &optimizer(), &marks);
-    assert!(exact[0] != exact[1] && exact[1] != exact[2], "training moves the weights");
-    for instructions in Instructions::available() {
-        let way = Way::new(instructions);
-        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
+    let mut ends = Vec::new();
+    for optimizer in [optimizer(), muon()] {
+        let exact = train(&Way::new(Instructions::best()), &optimizer, &marks);
+        assert!(exact[0] != exact[1] && exact[1] != exact[2], "training moves the weights");
+        for instructions in Instructions::available() {
+            let way = Way::new(instructions);
+            assert_eq!(train(&way, &optimizer, &marks), exact, "{way}, {:?}", optimizer.matrices);
+        }
+        for threads in [2, 3, 8] {
+            let way = Way::new(Instructions::best()).threads(threads);
+            assert_eq!(train(&way, &optimizer, &marks), exact, "{way}, {:?}", optimizer.matrices);
+        }
+        ends.push(exact);
     }
-    for threads in [2, 3, 8] {
-        let way = Way::new(Instructions::best()).threads(threads);
-        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
-    }
+    assert_ne!(ends[0], ends[1], "two optimizers");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! in the domain (`src/hash`) or take a new codec number instead.
 
 use engine::{
-    BoundaryTensor, Gradients, MicrobatchId, ModelConfig, OptimizerState, StageIndex, Weights, WholeModel,
+    BoundaryTensor, Gradients, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState, StageIndex, Weights,
+    WholeModel,
     codec::{ActivationCodec, GradientCodec, WeightCodec},
     data::Corpus,
     hash::{MerkleTree, bytes_hash, leaf_hash},
@@ -34,7 +35,7 @@ fn names_of_models_and_tensors() {
     assert_golden("gradients", gradients.hash(), "ebe6faa3e0c4b7c583b6cab0e071dd3136456228aa05d1636c447455dab6158d");
     assert_golden(
         "optimizer state",
-        OptimizerState::new(gradients.layout()).hash(),
+        OptimizerState::new(gradients.layout(), &OptimizerConfig::default()).hash(),
         "cc4868b302a95c6b6ae07db6b057c346015621f2fe211c3cdf0cea928bfda5e3",
     );
     let tensor = BoundaryTensor::new(5, 3, values(15)).unwrap();
@@ -64,7 +65,7 @@ fn bytes_on_the_wire() {
         "4d18b46a04d3b2ae71223d041392c8a77cae93fb6958383ace224acfafaccd43",
     );
     let weights = Weights::from_values(&config, stage, values(length)).unwrap();
-    let state = OptimizerState::new(weights.layout());
+    let state = OptimizerState::new(weights.layout(), &OptimizerConfig::default());
     assert_golden(
         "weight codec 1",
         bytes_hash(&WeightCodec::F32.encode_snapshot(&weights, &state)),

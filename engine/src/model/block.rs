@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     config::ModelConfig,
-    layout::{Layout, ParameterKind},
+    layout::{Layout, ParameterKind, Part},
     plan::Pass,
 };
 use crate::{
@@ -54,21 +54,26 @@ impl Block {
     pub(super) fn new(config: &ModelConfig, layer: usize, layout: &mut Layout) -> Self {
         let (d, ffn) = (config.d_model, config.ffn);
         let attended = config.heads * config.head_width();
-        let qkv = attended + 2 * config.kv_heads() * config.head_width();
+        let shared = config.kv_heads() * config.head_width();
         let layers: usize = config.layers_per_stage.iter().sum();
         let into = super::plan::fan_in_deviation(d);
         // What writes to the residual stream starts smaller, so that its variance does not grow with depth.
         let back = |inputs| super::plan::fan_in_deviation(inputs) / (2.0 * layers as f32).sqrt();
-        let mut push = |name: &str, shape: &[usize], kind, deviation| {
-            layout.push(format!("model.layers.{layer}.{name}.weight"), shape, kind, deviation)
+        let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
+        let gain = |layout: &mut Layout, part| layout.push(name(part), &[d], ParameterKind::Gain, None);
+        let out = |layout: &mut Layout, part, inputs| {
+            layout.push(name(part), &[d, inputs], ParameterKind::Matrix, Some(back(inputs)))
         };
+        let part = |name, rows| Part { name, rows };
+        let qkv = [part("q_proj", attended), part("k_proj", shared), part("v_proj", shared)];
+        let gate_up = [part("gate_proj", ffn), part("up_proj", ffn)];
         Self {
-            attention_norm: push("input_layernorm", &[d], ParameterKind::Gain, None),
-            qkv: push("self_attn.qkv_proj", &[qkv, d], ParameterKind::Matrix, Some(into)),
-            out: push("self_attn.o_proj", &[d, attended], ParameterKind::Matrix, Some(back(attended))),
-            ffn_norm: push("post_attention_layernorm", &[d], ParameterKind::Gain, None),
-            gate_up: push("mlp.gate_up_proj", &[2 * ffn, d], ParameterKind::Matrix, Some(into)),
-            down: push("mlp.down_proj", &[d, ffn], ParameterKind::Matrix, Some(back(ffn))),
+            attention_norm: gain(layout, "input_layernorm"),
+            qkv: layout.push_fused(name("self_attn.qkv_proj"), &qkv, d, into),
+            out: out(layout, "self_attn.o_proj", attended),
+            ffn_norm: gain(layout, "post_attention_layernorm"),
+            gate_up: layout.push_fused(name("mlp.gate_up_proj"), &gate_up, d, into),
+            down: out(layout, "mlp.down_proj", ffn),
             width: d,
             attended,
             ffn,

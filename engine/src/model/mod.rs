@@ -12,6 +12,7 @@ pub use config::{
     Bottleneck, ConfigError, MAX_CONTEXT_TOKENS, MAX_D_MODEL, MAX_FFN, MAX_LAYERS_PER_STAGE, MAX_STAGE_PARAMETERS,
     MAX_STAGES, ModelConfig, StageIndex,
 };
+pub(crate) use layout::Piece;
 pub use layout::{Layout, Parameter, ParameterKind};
 pub(crate) use plan::{Passed, Saved, StagePlan};
 pub use weights::{Gradients, Weights, WeightsError};

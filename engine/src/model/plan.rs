@@ -102,7 +102,7 @@ pub(super) fn layout(config: &ModelConfig, stage: StageIndex) -> Layout {
 }
 
 fn build(config: &ModelConfig, stage: StageIndex) -> (Layout, Parts) {
-    let mut layout = Layout::new();
+    let mut layout = Layout::new(config.count_parameters());
     let index = stage.as_usize();
     let entry = match index {
         0 => Entry::Tokens(Embedding::new(config, &mut layout)),
