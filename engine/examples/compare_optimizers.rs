@@ -1,5 +1,5 @@
 //! Trains the small model with AdamW and with Muon for its matrices on the same microbatches, and prints the held-out loss
-//! of both: `compare_optimizers TEXT [STEPS [SEED]]`, TEXT a file of at least 64 KiB.
+//! of both at some peak learning rates: `compare_optimizers TEXT STEPS SEED RATE...`, TEXT a file of at least 64 KiB.
 
 #![allow(clippy::print_stdout, reason = "an example talks to a person")]
 
@@ -10,8 +10,8 @@ use engine::{
     ngram::bigram_entropy,
 };
 
-/// Sequences of a step: 2,048 tokens at the small model's context.
-const BATCH: usize = 16;
+/// Sequences of a step: 1,024 tokens at the small model's context.
+const BATCH: usize = 8;
 /// Held-out tokens on which the loss is measured.
 const HELD_OUT_TOKENS: usize = 65_536;
 
@@ -30,24 +30,22 @@ fn train(corpus: &Corpus, optimizer: OptimizerConfig, steps: u64, seed: u8) -> R
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("say which text to learn: compare_optimizers TEXT [STEPS [SEED]]")?;
-    let steps: u64 = arguments.next().map_or(Ok(200), |text| text.parse())?;
-    let seed: u8 = arguments.next().map_or(Ok(1), |text| text.parse())?;
+    const USAGE: &str = "say what to learn from, for how long, from which seed and at which rates: \
+                         compare_optimizers TEXT STEPS SEED RATE...";
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [path, steps, seed, rates @ ..] = arguments.as_slice() else { return Err(USAGE.into()) };
+    let (steps, seed): (u64, u8) = (steps.parse()?, seed.parse()?);
     let corpus = Corpus::new(&fs::read(path)?)?;
     let bigram = bigram_entropy(corpus.training(), corpus.held_out());
-    println!("{steps} steps of {} tokens, seed {seed}; best bigram {bigram:.3} nats/byte", BATCH * 128);
+    let tokens = BATCH * ModelConfig::small().context;
+    println!("{steps} steps of {tokens} tokens, seed {seed}; best bigram {bigram:.3} nats/byte");
     let schedule = Schedule::Linear { total_steps: steps, final_factor: 0.05 };
-    for (name, matrices) in [("AdamW", MatrixRule::AdamW), ("Muon", MatrixRule::Muon { momentum: 0.95 })] {
-        // Beside the default rate, half and twice of it: an optimizer is not to lose by a rate found for another.
-        for factor in [0.5, 1.0, 2.0] {
-            let default = OptimizerConfig::default();
-            let peak_learning_rate = default.peak_learning_rate * factor;
-            let optimizer = OptimizerConfig { peak_learning_rate, schedule, matrices, ..default };
+    for rate in rates {
+        for (name, matrices) in [("AdamW", MatrixRule::AdamW), ("Muon", MatrixRule::Muon { momentum: 0.95 })] {
+            let peak_learning_rate = rate.parse()?;
+            let optimizer = OptimizerConfig { peak_learning_rate, schedule, matrices, ..OptimizerConfig::default() };
             let (loss, state_bytes) = train(&corpus, optimizer, steps, seed)?;
-            println!(
-                "{name:5}  peak rate {peak_learning_rate:.3}  held-out {loss:.4}  optimizer state {state_bytes} bytes"
-            );
+            println!("{name:5}  peak rate {rate}  held-out {loss:.4}  optimizer state {state_bytes} bytes");
         }
     }
     Ok(())

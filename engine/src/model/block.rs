@@ -42,6 +42,11 @@ pub(super) struct SavedBlock {
 }
 
 impl SavedBlock {
+    /// What the layer started from; the rest can be computed again.
+    pub(super) fn into_input(self) -> Buffer {
+        self.x
+    }
+
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(&**values));
@@ -87,6 +92,7 @@ impl Block {
         let attention_input = rms_norm::forward(cpu, &x, of(&self.attention_norm));
         let qkv = linear::forward(cpu, &attention_input.y, of(&self.qkv), self.width);
         let attended = attention::forward(cpu, &qkv, pass.shape, pass.rotary);
+        drop(qkv);
         let mut h = cpu.copy(&x);
         linear::forward_add(cpu, &attended.output, of(&self.out), self.attended, &mut h);
 
@@ -115,16 +121,22 @@ impl Block {
         let mut d = dy;
         let d_gated = back(&d, &saved.gated, &self.down, self.ffn);
         let d_gate_up = silu::gated_backward(cpu, &d_gated, &saved.gate_up, self.ffn);
+        // Each of these is large: none stays longer than it is read.
+        drop(d_gated);
         let d_input = back(&d_gate_up, &saved.ffn_input.y, &self.gate_up, self.width);
+        drop(d_gate_up);
         let d_gain = &mut d_theta[self.ffn_norm.clone()];
         rms_norm::backward(cpu, &d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);
+        drop(d_input);
 
         let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {
             linear::backward(cpu, context, dy, x, of(matrix), inputs, &mut d_theta[matrix.clone()])
         };
         let d_attended = back(&d, &saved.attended.output, &self.out, self.attended);
         let d_qkv = attention::backward(cpu, &d_attended, &saved.attended, pass.shape, pass.rotary);
+        drop(d_attended);
         let d_input = back(&d_qkv, &saved.attention_input.y, &self.qkv, self.width);
+        drop(d_qkv);
         let d_gain = &mut d_theta[self.attention_norm.clone()];
         rms_norm::backward(cpu, &d_input, &saved.x, &saved.attention_input, of(&self.attention_norm), &mut d, d_gain);
         d

@@ -56,6 +56,11 @@ pub(super) struct SavedHead {
 }
 
 impl SavedHead {
+    /// What the head started from; the rest can be computed again.
+    pub(super) fn into_input(self) -> Buffer {
+        self.x
+    }
+
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.x) + self.normed.bytes() + size_of_val(&*self.d_logits)

@@ -4,6 +4,7 @@ mod block;
 mod bottleneck;
 mod config;
 mod ends;
+mod footprint;
 mod layout;
 mod plan;
 mod weights;
@@ -12,7 +13,9 @@ pub use config::{
     Bottleneck, ConfigError, MAX_CONTEXT_TOKENS, MAX_D_MODEL, MAX_FFN, MAX_LAYERS_PER_STAGE, MAX_STAGE_PARAMETERS,
     MAX_STAGES, ModelConfig, StageIndex,
 };
+pub(crate) use footprint::Footprint;
 pub(crate) use layout::Piece;
 pub use layout::{Layout, Parameter, ParameterKind};
-pub(crate) use plan::{Passed, Saved, StagePlan};
+pub use plan::Recompute;
+pub(crate) use plan::{Passed, Saved, StagePlan, layout};
 pub use weights::{Gradients, Weights, WeightsError};

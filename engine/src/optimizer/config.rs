@@ -165,7 +165,7 @@ impl OptimizerConfig {
     }
 
     /// The momentum of a parameter that Muon moves; `None`: AdamW moves it.
-    pub(super) fn muon_momentum(&self, kind: ParameterKind) -> Option<f64> {
+    pub(crate) fn muon_momentum(&self, kind: ParameterKind) -> Option<f64> {
         match (self.matrices, kind) {
             (MatrixRule::Muon { momentum }, ParameterKind::Matrix) => Some(momentum),
             _ => None,
