@@ -18,6 +18,7 @@ pub const MAX_THREADS: usize = 1024;
 pub const MAX_IN_FLIGHT: usize = 65_536;
 
 const F32_BYTES: u128 = 4;
+const ID_BYTES: u128 = 4;
 /// Names, ranges and shapes of a layer's parameters.
 const LAYER_BYTES: u128 = 4096;
 /// What a stage has besides what is counted: its plan, its lists.
@@ -175,7 +176,7 @@ impl StageMemory {
         let layers = config.layers_per_stage[stage.as_usize()] as u128;
         let tables = (config.context * config.head_width()) as u128 * F32_BYTES;
 
-        let ids = (workload.batch * (workload.context + 1)) as u128;
+        let ids = (workload.batch * (workload.context + 1)) as u128 * ID_BYTES;
         let boundaries = (config.incoming_width(stage) + config.outgoing_width(stage)) as u128;
         let boundaries = (workload.batch * workload.context) as u128 * boundaries * F32_BYTES;
         let kept = footprint.kept_values(recompute) * F32_BYTES;

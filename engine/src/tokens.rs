@@ -9,12 +9,12 @@ pub const MAX_BATCH_SEQUENCES: usize = 4096;
 /// Most tokens in one microbatch.
 pub const MAX_MICROBATCH_TOKENS: usize = 1 << 20;
 
-/// `batch` sequences of `context + 1` bytes: the model reads the first `context` of each and predicts the last `context`.
+/// `batch` sequences of `context + 1` tokens: the model reads the first `context` of each and predicts the last `context`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenBatch {
     batch: usize,
     context: usize,
-    ids: Vec<u8>,
+    ids: Vec<u32>,
 }
 
 /// Why tokens were refused.
@@ -32,13 +32,13 @@ pub enum TokensError {
         context: usize,
     },
     /// Not `batch · (context + 1)` of them.
-    #[error("a microbatch of {batch} sequences of {context} tokens and a target needs {} bytes, got {found}", batch * (context + 1))]
+    #[error("a microbatch of {batch} sequences of {context} tokens and a target needs {} ids, got {found}", batch * (context + 1))]
     Length {
         /// Sequences.
         batch: usize,
         /// Tokens of each.
         context: usize,
-        /// Bytes found.
+        /// Ids found.
         found: usize,
     },
     /// Longer than the model's context.
@@ -53,15 +53,25 @@ pub enum TokensError {
     #[error("token {id} is outside the model's vocabulary of {vocab}")]
     Vocabulary {
         /// The token.
-        id: u8,
+        id: u32,
         /// Size of the vocabulary.
         vocab: usize,
     },
 }
 
 impl TokenBatch {
-    /// Checks the size and takes the bytes.
-    pub fn new(batch: usize, context: usize, ids: Vec<u8>) -> Result<Self, TokensError> {
+    /// Of text whose tokens are its bytes. Checks the size before it takes memory.
+    pub fn new(batch: usize, context: usize, bytes: Vec<u8>) -> Result<Self, TokensError> {
+        Self::check_size(batch, context)?;
+        if bytes.len() != batch * (context + 1) {
+            return Err(TokensError::Length { batch, context, found: bytes.len() });
+        }
+        Self::of_ids(batch, context, bytes.into_iter().map(u32::from).collect())
+    }
+
+    /// Of token ids of any vocabulary, sequence after sequence. Checks the size; [`Self::check`] holds the ids against a
+    /// model.
+    pub fn of_ids(batch: usize, context: usize, ids: Vec<u32>) -> Result<Self, TokensError> {
         Self::check_size(batch, context)?;
         if ids.len() != batch * (context + 1) {
             return Err(TokensError::Length { batch, context, found: ids.len() });
@@ -94,16 +104,16 @@ impl TokenBatch {
         self.batch * self.context
     }
 
-    /// All bytes, sequence after sequence, `context + 1` each; what travels along the path.
-    pub fn ids(&self) -> &[u8] {
+    /// All ids, sequence after sequence, `context + 1` each.
+    pub fn ids(&self) -> &[u32] {
         &self.ids
     }
 
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = u8> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = u32> {
         self.ids.chunks_exact(self.context + 1).flat_map(|sequence| sequence[..self.context].iter().copied())
     }
 
-    pub(crate) fn targets(&self) -> impl Iterator<Item = u8> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = u32> {
         self.ids.chunks_exact(self.context + 1).flat_map(|sequence| sequence[1..].iter().copied())
     }
 
@@ -112,7 +122,7 @@ impl TokenBatch {
         if self.context > config.context {
             return Err(TokensError::Context { context: self.context, limit: config.context });
         }
-        match self.ids.iter().find(|&&id| usize::from(id) >= config.vocab) {
+        match self.ids.iter().find(|&&id| id as usize >= config.vocab) {
             Some(&id) => Err(TokensError::Vocabulary { id, vocab: config.vocab }),
             None => Ok(()),
         }
@@ -126,8 +136,10 @@ mod tests {
     #[test]
     fn inputs_and_targets_are_shifted_by_one() {
         let tokens = TokenBatch::new(2, 2, b"abcxyz".to_vec()).unwrap();
-        assert_eq!(tokens.inputs().collect::<Vec<_>>(), b"abxy");
-        assert_eq!(tokens.targets().collect::<Vec<_>>(), b"bcyz");
+        assert!(tokens.inputs().eq(b"abxy".map(u32::from)));
+        assert!(tokens.targets().eq(b"bcyz".map(u32::from)));
+        let wide = TokenBatch::of_ids(2, 2, tokens.ids().iter().map(|id| id << 16).collect()).unwrap();
+        assert!(wide.inputs().eq(b"abxy".map(|id| u32::from(id) << 16)));
     }
 
     #[test]
@@ -135,6 +147,7 @@ mod tests {
         assert!(matches!(TokenBatch::new(1, 1, vec![0; 2]), Err(TokensError::Size { .. })));
         assert!(matches!(TokenBatch::check_size(usize::MAX, 2), Err(TokensError::Size { .. })));
         assert!(matches!(TokenBatch::new(2, 2, vec![0; 5]), Err(TokensError::Length { found: 5, .. })));
+        assert!(matches!(TokenBatch::of_ids(2, 2, vec![0; 7]), Err(TokensError::Length { found: 7, .. })));
         let narrow = ModelConfig { vocab: 100, ..ModelConfig::small() };
         assert!(matches!(
             TokenBatch::new(1, 2, vec![1, 2, 100]).unwrap().check(&narrow),

@@ -155,7 +155,7 @@ impl Formula {
         let (batch, context) = (tokens.batch(), tokens.context());
         let pick = |shift: usize| {
             let ids = tokens.ids().chunks(context + 1).flat_map(|row| row[shift..shift + context].iter());
-            Tensor::from_vec(ids.map(|&id| u32::from(id)).collect::<Vec<_>>(), batch * context, &Device::Cpu)
+            Tensor::from_vec(ids.copied().collect::<Vec<_>>(), batch * context, &Device::Cpu)
         };
         let ids = pick(0)?;
         let mut x = self.weight("model.embed_tokens").index_select(&ids, 0)?;

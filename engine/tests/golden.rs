@@ -81,7 +81,7 @@ fn what_a_microbatch_reads() {
     let tokens = corpus.slice(&SEED, 3, MicrobatchId(17), 4, 128).unwrap();
     assert_golden(
         "slice",
-        bytes_hash(tokens.ids()),
+        bytes_hash(&tokens.ids().iter().map(|&id| id as u8).collect::<Vec<_>>()),
         "b5172459fe2035da9a6b284dc8fb326906f5c02700b048a1171ab56c0c5ad2d4",
     );
 }

@@ -13,6 +13,8 @@ pub const MAX_LAYERS_PER_STAGE: usize = 256;
 pub const MAX_D_MODEL: usize = 16_384;
 /// Widest feed-forward layer or bottleneck hidden layer, in features.
 pub const MAX_FFN: usize = 65_536;
+/// Most token ids.
+pub const MAX_VOCAB: usize = 1 << 18;
 /// Longest context, in tokens.
 pub const MAX_CONTEXT_TOKENS: usize = 65_536;
 /// Most parameters one stage may hold; a layout beyond it is refused before anything is allocated.
@@ -36,7 +38,7 @@ impl std::fmt::Display for StageIndex {
     }
 }
 
-/// What crosses the boundary between two stages. Token ids always travel along, one byte a token.
+/// What crosses the boundary between two stages. Token ids always travel along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 // Tagged from outside: serde buffers what is tagged from inside, and then cannot read numbers where any crate of the
 // build switches on serde_json's arbitrary precision (substrate's do).
@@ -60,7 +62,7 @@ pub enum Bottleneck {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Number of token ids; tokens are bytes, so at most 256.
+    /// Number of token ids, at most [`MAX_VOCAB`]; 256 where tokens are bytes.
     pub vocab: usize,
     /// Width of the residual stream.
     pub d_model: usize,
@@ -227,7 +229,7 @@ impl ModelConfig {
         let within = |name, value, min, max| {
             if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError::OutOfRange { name, value, min, max }) }
         };
-        within("vocab", self.vocab, 2, 256)?;
+        within("vocab", self.vocab, 2, MAX_VOCAB)?;
         within("d_model", self.d_model, 2, MAX_D_MODEL)?;
         within("heads", self.heads, 1, self.d_model)?;
         within("ffn", self.ffn, 1, MAX_FFN)?;

@@ -11,7 +11,7 @@ mod weights;
 
 pub use config::{
     Bottleneck, ConfigError, MAX_CONTEXT_TOKENS, MAX_D_MODEL, MAX_FFN, MAX_LAYERS_PER_STAGE, MAX_STAGE_PARAMETERS,
-    MAX_STAGES, ModelConfig, StageIndex,
+    MAX_STAGES, MAX_VOCAB, ModelConfig, StageIndex,
 };
 pub(crate) use footprint::Footprint;
 pub(crate) use layout::Piece;

@@ -18,7 +18,7 @@ use crate::{
 
 /// Deviation of initial token embeddings.
 pub(super) const EMBEDDING_DEVIATION: f32 = 0.5;
-/// Deviation of the initial output matrix: small, so that the first loss is near ln 256.
+/// Deviation of the initial output matrix: small, so that the first loss is near the logarithm of the vocabulary's size.
 pub(super) const HEAD_DEVIATION: f32 = 0.02;
 /// Deviation of the last matrix of E and of D.
 pub(super) const BOTTLENECK_OUT_DEVIATION: f32 = 0.02;
