@@ -124,10 +124,7 @@ pub enum Advice {
 
 impl Workload {
     fn check(&self, config: &ModelConfig) -> Result<(), MemoryError> {
-        TokenBatch::check_size(self.batch, self.context)?;
-        if self.context > config.context {
-            return Err(TokensError::Context { context: self.context, limit: config.context }.into());
-        }
+        TokenBatch::check_shape(self.batch, self.context, config)?;
         let within = |name, value, min, max| {
             if (min..=max).contains(&value) { Ok(()) } else { Err(MemoryError::OutOfRange { name, value, min, max }) }
         };

@@ -6,6 +6,8 @@ use crate::model::ModelConfig;
 
 /// Most sequences in one microbatch.
 pub const MAX_BATCH_SEQUENCES: usize = 4096;
+/// Most logits of one microbatch: its tokens times the model's vocabulary, 4 GiB in f32.
+pub const MAX_LOGITS: usize = 1 << 30;
 /// Most tokens in one microbatch.
 pub const MAX_MICROBATCH_TOKENS: usize = 1 << 20;
 
@@ -48,6 +50,14 @@ pub enum TokensError {
         context: usize,
         /// The model's.
         limit: usize,
+    },
+    /// Too many tokens for so wide a vocabulary.
+    #[error("{tokens} tokens of a vocabulary of {vocab} exceed {MAX_LOGITS} logits: use smaller microbatches")]
+    Logits {
+        /// Tokens.
+        tokens: usize,
+        /// Size of the vocabulary.
+        vocab: usize,
     },
     /// A token the model does not know.
     #[error("token {id} is outside the model's vocabulary of {vocab}")]
@@ -117,11 +127,23 @@ impl TokenBatch {
         self.ids.chunks_exact(self.context + 1).flat_map(|sequence| sequence[1..].iter().copied())
     }
 
+    /// Whether a model can read a microbatch of that size.
+    pub fn check_shape(batch: usize, context: usize, config: &ModelConfig) -> Result<(), TokensError> {
+        Self::check_size(batch, context)?;
+        if context > config.context {
+            return Err(TokensError::Context { context, limit: config.context });
+        }
+        match batch * context {
+            tokens if tokens.saturating_mul(config.vocab) > MAX_LOGITS => {
+                Err(TokensError::Logits { tokens, vocab: config.vocab })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the model can read them.
     pub fn check(&self, config: &ModelConfig) -> Result<(), TokensError> {
-        if self.context > config.context {
-            return Err(TokensError::Context { context: self.context, limit: config.context });
-        }
+        Self::check_shape(self.batch, self.context, config)?;
         match self.ids.iter().find(|&&id| id as usize >= config.vocab) {
             Some(&id) => Err(TokensError::Vocabulary { id, vocab: config.vocab }),
             None => Ok(()),
@@ -148,6 +170,10 @@ mod tests {
         assert!(matches!(TokenBatch::check_size(usize::MAX, 2), Err(TokensError::Size { .. })));
         assert!(matches!(TokenBatch::new(2, 2, vec![0; 5]), Err(TokensError::Length { found: 5, .. })));
         assert!(matches!(TokenBatch::of_ids(2, 2, vec![0; 7]), Err(TokensError::Length { found: 7, .. })));
+        let wide = ModelConfig { vocab: 1 << 17, context: 1 << 14, ..ModelConfig::small() };
+        assert_eq!(TokenBatch::check_shape(1, 1 << 13, &wide), Ok(()));
+        let refused = TokenBatch::check_shape(1, (1 << 13) + 1, &wide);
+        assert_eq!(refused, Err(TokensError::Logits { tokens: 8193, vocab: 1 << 17 }));
         let narrow = ModelConfig { vocab: 100, ..ModelConfig::small() };
         assert!(matches!(
             TokenBatch::new(1, 2, vec![1, 2, 100]).unwrap().check(&narrow),

@@ -13,10 +13,10 @@ use crate::{
     hash::{Digest, Hasher},
     model::{ConfigError, ModelConfig, StageIndex, Weights},
     stage::{Stage, StageError, nothing},
-    tokens::{TokenBatch, TokensError},
+    tokens::{MAX_LOGITS, TokenBatch, TokensError},
 };
 
-/// Sequences evaluated at once.
+/// Sequences evaluated at once; fewer where the vocabulary is too wide for so many.
 const EVALUATION_BATCH: usize = 8;
 /// Most bytes one call generates.
 pub const MAX_GENERATED_BYTES: usize = 1 << 20;
@@ -181,7 +181,8 @@ impl WholeModel {
         let starts: Vec<usize> = (0..count).map(|i| i * fit / count * context).collect();
         let stages = self.stages(1)?;
         let mut evaluation = Evaluation { loss_sum: 0.0, tokens: 0 };
-        for starts in starts.chunks(EVALUATION_BATCH) {
+        let at_once = (MAX_LOGITS / context / self.config.vocab).clamp(1, EVALUATION_BATCH);
+        for starts in starts.chunks(at_once) {
             let ids = starts.iter().flat_map(|&start| read(start..start + context + 1)).collect();
             let tokens = TokenBatch::of_ids(starts.len(), context, ids)?;
             evaluation.loss_sum += pass(&stages, &tokens)?.1;
