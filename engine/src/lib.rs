@@ -1,6 +1,6 @@
-//! The model and everything that is computed with it: a byte-level Llama-style transformer cut in stages, each stage a
-//! differentiable function on its own, the optimizer and the merge that move its weights, and the hashes and codecs
-//! under which tensors travel.
+//! The model and everything that is computed with it: a Llama-style transformer cut in stages, each stage a differentiable
+//! function on its own, the optimizer and the merge that move its weights, what that takes of memory, and the hashes, codecs
+//! and files under which tensors travel.
 //!
 //! **Invariant: no I/O, no network, no clock, no global random numbers.** What a function returns is decided by
 //! (weights, input, seed), bit by bit on the same binary, so that work can be checked by doing it again.

@@ -2,11 +2,12 @@
 //! in the domain (`src/hash`) or take a new codec number instead.
 
 use engine::{
-    BoundaryTensor, Gradients, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState, StageIndex, Weights,
-    WholeModel,
+    BoundaryTensor, Contribution, Gradients, MatrixRule, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState,
+    StageIndex, Weights, WholeModel,
     codec::{ActivationCodec, GradientCodec, WeightCodec},
     data::Corpus,
     hash::{MerkleTree, bytes_hash, leaf_hash},
+    merge,
 };
 
 const SEED: [u8; 32] = [42; 32];
@@ -45,6 +46,28 @@ fn names_of_models_and_tensors() {
         "merkle root",
         MerkleTree::new(leaves).root(),
         "626b590d4806e6b9eed0a1f352964657943f6813b031a94214d39968eea08a86",
+    );
+}
+
+#[test]
+fn what_a_merge_by_muon_comes_to() {
+    let (config, stage) = (ModelConfig::small(), StageIndex(2));
+    let matrices = MatrixRule::Muon { momentum: 0.95 };
+    let optimizer = OptimizerConfig { matrices, ..OptimizerConfig::default() };
+    let weights = Weights::initial(&config, stage, &SEED).unwrap();
+    let state = OptimizerState::new(weights.layout(), &optimizer);
+    let gradients = Gradients::from_values(&config, stage, 1024, values(weights.values().len())).unwrap();
+    let contribution = Contribution { uid: 1, gradients };
+    let (weights, state) = merge(&optimizer, &weights, &state, &[contribution]).unwrap();
+    assert_golden(
+        "weights after a step of Muon",
+        weights.hash(),
+        "28942030fa3047f4b691dcc657c4a898f93c8a87d87c7faed0ad2d330f1de97b",
+    );
+    assert_golden(
+        "state after a step of Muon",
+        state.hash(),
+        "f8e4c51ffa91f6927f111c36140eedd5329107fc3a9914e2f0dc975b30300c68",
     );
 }
 

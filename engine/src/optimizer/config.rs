@@ -14,8 +14,9 @@ pub enum MatrixRule {
     /// AdamW, as everything else.
     #[default]
     AdamW,
-    /// Muon (Jordan et al. 2024): along the momentum with all its singular values brought near 1, at a length that lets
-    /// AdamW's learning rates and decay carry over (arXiv 2502.16982). Keeps no second moment.
+    /// Muon (Jordan et al. 2024): along the momentum with all its singular values brought near 1, at a length that moves a
+    /// weight about as far as AdamW does (arXiv 2502.16982). Keeps no second moment. In trials with the small model it wants
+    /// two to four times AdamW's learning rate (docs/engine.md).
     Muon {
         /// Decay of the momentum, which takes the place of `beta1`.
         momentum: f64,
