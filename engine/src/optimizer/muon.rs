@@ -2,7 +2,7 @@
 //!
 //! A step goes along the matrix U·Vᵀ of the momentum's singular value decomposition U·S·Vᵀ, which a polynomial iteration
 //! finds nearly: each singular value s is taken to a·s + b·s³ + c·s⁵ time and again, and ends between 0.7 and 1.2 unless it
-//! was a few thousand times smaller than the norm. A weight then moves by about 1/√(larger side); times
+//! was some hundred times smaller than the norm. A weight then moves by about 1/√(larger side); times
 //! 0.2·√(larger side) it moves about as far as by AdamW (arXiv 2502.16982, eq. 4).
 //!
 //! All products are the engine's own, in f32, so the bits depend neither on the instruction set nor on threads.
