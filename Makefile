@@ -48,13 +48,16 @@ fmt-check: ## is the code formatted?
 deny: ## licences, bans and sources of dependencies
 	@scripts/deny.sh
 
-.PHONY: fuzz-yuma fuzz-keys test-wallets test-clients bench-chain test-bench
+.PHONY: fuzz-yuma fuzz-keys fuzz-engine test-wallets test-clients bench-chain test-bench
 
 fuzz-yuma: ## fuzz the chain's arithmetic (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh chain/yuma $(FUZZ_SECONDS)
 
 fuzz-keys: ## fuzz every parser of key files (FUZZ_SECONDS=30 each target)
 	@scripts/fuzz.sh keys $(FUZZ_SECONDS)
+
+fuzz-engine: ## fuzz what the engine reads from outside: models, foreign ones, tensors of peers (FUZZ_SECONDS=30 each target)
+	@scripts/fuzz.sh engine $(FUZZ_SECONDS)
 
 test-wallets: setup ## wallets back and forth with Bittensor's Python packages, from PyPI
 	@$(CARGO) build --quiet --workspace --bin keys

@@ -13,7 +13,7 @@ fi
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/fuzz
 cd "$crate"
 # The compiler that rust-toolchain.toml names counts what is covered only when it is told that this is meant. No sanitizer:
-# they look for misuse of memory, which the targets' crates, without unsafe code, leave to the compiler.
+# they look for misuse of memory, which the targets' crates, with hardly any unsafe code, leave to the compiler.
 export RUSTC_BOOTSTRAP=1
 for name in $(cargo fuzz list); do
   corpus="$target/corpus/$(basename "$crate")/$name"

@@ -7,7 +7,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Where buffers come from and go back to. Holds no more than the most that was ever out at once.
+/// Where buffers come from and go back to. What is out and what is idle together are never more than the most that was ever
+/// out at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shelf(Arc<Mutex<Stock>>);
 
@@ -20,6 +21,19 @@ struct Stock {
     most_out_values: usize,
 }
 
+impl Stock {
+    /// Gives idle buffers back to the system, the longest first, until all that is left was needed at once before.
+    fn make_room(&mut self) {
+        while self.out_values + self.idle_values > self.most_out_values {
+            let Some(mut longest) = self.idle.last_entry() else { return };
+            match longest.get_mut().pop() {
+                Some(values) => self.idle_values -= values.len(),
+                None => drop(longest.remove()),
+            }
+        }
+    }
+}
+
 impl Shelf {
     /// A buffer whose content is what somebody left there: to be overwritten entirely.
     pub(crate) fn take(&self, len: usize) -> Buffer {
@@ -30,6 +44,7 @@ impl Shelf {
         if found.is_some() {
             stock.idle_values -= len;
         }
+        stock.make_room();
         drop(stock);
         Buffer { values: found.unwrap_or_else(|| vec![0.0; len]), home: self.clone() }
     }
@@ -100,8 +115,20 @@ mod tests {
         assert_eq!(*shelf.zeros(100), [0.0; 100]);
         // Another length takes the place of what is idle.
         drop(shelf.take(60));
-        let stock = shelf.0.lock().unwrap();
-        assert_eq!((stock.out_values, stock.most_out_values), (0, 100));
-        assert!(stock.idle_values <= 100, "{}", stock.idle_values);
+        let held = |shelf: &Shelf| {
+            let stock = shelf.0.lock().unwrap();
+            assert_eq!(stock.idle_values, stock.idle.values().flatten().map(Vec::len).sum::<usize>());
+            (stock.out_values, stock.idle_values, stock.most_out_values)
+        };
+        assert_eq!(held(&shelf), (0, 60, 100));
+        // Nothing idle stands beside what is new, unless both were needed at once before.
+        let out = shelf.take(50);
+        assert_eq!(held(&shelf), (50, 0, 100));
+        let more = shelf.take(80);
+        assert_eq!(held(&shelf), (130, 0, 130));
+        drop((out, more));
+        assert_eq!(held(&shelf), (0, 130, 130));
+        drop(shelf.take(50));
+        assert_eq!(held(&shelf), (0, 130, 130));
     }
 }

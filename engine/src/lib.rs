@@ -1,6 +1,6 @@
-//! The model and everything that is computed with it: a byte-level Llama-style transformer cut in stages, each stage a
-//! differentiable function on its own, the optimizer and the merge that move its weights, and the hashes and codecs
-//! under which tensors travel.
+//! The model and everything that is computed with it: a Llama-style transformer cut in stages, each stage a differentiable
+//! function on its own, the optimizer and the merge that move its weights, what that takes of memory, and the hashes, codecs
+//! and files under which tensors travel.
 //!
 //! **Invariant: no I/O, no network, no clock, no global random numbers.** What a function returns is decided by
 //! (weights, input, seed), bit by bit on the same binary, so that work can be checked by doing it again.
@@ -27,6 +27,7 @@ pub mod codec;
 pub mod cpu;
 pub mod data;
 pub mod hash;
+pub mod memory;
 pub mod merge;
 pub mod model;
 pub mod ngram;
@@ -42,9 +43,10 @@ pub use audit::{HopRecord, PathRecord, recompute_hop, recompute_path};
 pub use boundary::BoundaryTensor;
 pub use cpu::{Cpu, Instructions};
 pub use hash::Digest;
+pub use memory::{StageMemory, Workload};
 pub use merge::{Contribution, merge, merge_on};
-pub use model::{Bottleneck, ConfigError, Gradients, Layout, ModelConfig, StageIndex, Weights};
-pub use optimizer::{OptimizerConfig, OptimizerState, Schedule};
+pub use model::{Bottleneck, ConfigError, Gradients, Layout, ModelConfig, Recompute, StageIndex, Weights};
+pub use optimizer::{ClipScope, MatrixRule, OptimizerConfig, OptimizerState, Schedule, Slope};
 pub use stage::{MicrobatchId, Stage, StageError, StageOutput};
 pub use tokens::TokenBatch;
 pub use uncut::UncutTrainer;

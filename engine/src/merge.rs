@@ -64,6 +64,12 @@ pub enum MergeError {
         /// Where.
         parameter: String,
     },
+    /// A state of another stage, or one that other rules moved.
+    #[error("the optimizer's state does not belong to stage {stage} under this run's rules")]
+    ForeignState {
+        /// The stage merged.
+        stage: StageIndex,
+    },
     /// The step itself left the range of f32.
     #[error("the merged weights of stage {stage} are not finite: lower the learning rate")]
     Diverged {
@@ -108,6 +114,9 @@ pub(crate) fn merge_advancing(
     cpu.enter(|| {
         let mut ordered: Vec<&Contribution> = contributions.iter().collect();
         ordered.sort_by_key(|contribution| contribution.uid);
+        if !state.fits(weights.layout(), config) {
+            return Err(MergeError::ForeignState { stage: weights.stage() });
+        }
         check(cpu, weights, &ordered)?;
         if ordered.is_empty() {
             return Ok(weights.clone());
@@ -180,7 +189,7 @@ fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::ModelConfig, ops::oracle::pseudo_random};
+    use crate::{model::ModelConfig, ops::oracle::pseudo_random, optimizer::MatrixRule};
 
     const STAGE: StageIndex = StageIndex(2);
 
@@ -193,7 +202,7 @@ mod tests {
 
     fn start() -> (Weights, OptimizerState) {
         let weights = Weights::initial(&ModelConfig::small(), STAGE, &[1; 32]).unwrap();
-        let state = OptimizerState::new(weights.layout());
+        let state = OptimizerState::new(weights.layout(), &OptimizerConfig::default());
         (weights, state)
     }
 
@@ -245,5 +254,7 @@ mod tests {
         let foreign =
             Contribution { uid: 5, gradients: Gradients::zero(&ModelConfig::small(), StageIndex(0)).unwrap() };
         assert!(matches!(refuse(&[foreign]), MergeError::Foreign { uid: 5, found: StageIndex(0), .. }));
+        let muon = OptimizerConfig { matrices: MatrixRule::Muon { momentum: 0.9 }, ..OptimizerConfig::default() };
+        assert_eq!(merge(&muon, &weights, &state, &[one]), Err(MergeError::ForeignState { stage: STAGE }));
     }
 }

@@ -9,14 +9,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Storage, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     boundary::BoundaryTensor,
     cpu::Cpu,
-    model::{ConfigError, Gradients, ModelConfig, Passed, Saved, StageIndex, StagePlan, Weights},
+    memory::{MemoryError, Workload},
+    model::{ConfigError, Gradients, ModelConfig, Passed, Recompute, Saved, StageIndex, StagePlan, Weights},
+    optimizer::OptimizerConfig,
     tokens::{TokenBatch, TokensError},
 };
 
@@ -123,6 +125,25 @@ pub enum StageError {
         /// Tokens summed.
         tokens: u64,
     },
+    /// The stage does not fit the memory it was given.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// A microbatch for which no memory was planned.
+    #[error(
+        "stage {stage} has memory for microbatches of {batch} sequences of {context} tokens, got {found_batch} of {found_context}"
+    )]
+    LargerThanPlanned {
+        /// This stage.
+        stage: StageIndex,
+        /// Sequences planned for.
+        batch: usize,
+        /// Tokens of each.
+        context: usize,
+        /// Sequences found.
+        found_batch: usize,
+        /// Tokens of each.
+        found_context: usize,
+    },
     /// The tensor library failed.
     #[error("tensor library: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -141,6 +162,9 @@ pub struct Stage {
     weights: Weights,
     limit: usize,
     layers: usize,
+    recompute: Recompute,
+    /// Sequences and tokens of each that memory was planned for.
+    planned: Option<(usize, usize)>,
     in_flight: BTreeMap<MicrobatchId, InFlight>,
     gradients: Arc<Mutex<Gradients>>,
 }
@@ -165,14 +189,42 @@ impl Stage {
             weights: weights.clone(),
             limit: max_in_flight,
             layers,
+            recompute: Recompute::Nothing,
+            planned: None,
             in_flight: BTreeMap::new(),
             gradients,
         })
     }
 
+    /// A stage for some work that takes at most `cap` bytes, by [`memory::fit`](crate::memory::fit): it computes again as
+    /// much as that needs, and refuses microbatches that are larger than planned. (A [`Cpu`] of more threads than planned
+    /// takes more.)
+    pub fn within(
+        config: &ModelConfig,
+        optimizer: &OptimizerConfig,
+        weights: &Weights,
+        workload: &Workload,
+        cap: u64,
+    ) -> Result<Self, StageError> {
+        let (recompute, _) = crate::memory::fit(config, optimizer, weights.stage(), workload, cap)?;
+        let stage = Self::new(config, weights.stage(), weights, workload.in_flight)?;
+        Ok(Self { recompute, planned: Some((workload.batch, workload.context)), ..stage })
+    }
+
     /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
     pub fn set_cpu(&mut self, cpu: Cpu) {
         self.cpu = cpu;
+    }
+
+    /// From now on forward passes keep less and backward passes compute more; the bits stay. Microbatches in flight keep
+    /// what they have.
+    pub fn set_recompute(&mut self, recompute: Recompute) {
+        self.recompute = recompute;
+    }
+
+    /// What forward passes do not keep.
+    pub fn recompute(&self) -> Recompute {
+        self.recompute
     }
 
     /// Which stage this is.
@@ -217,6 +269,10 @@ impl Stage {
             return Err(StageError::Full { stage, limit: self.limit });
         }
         tokens.check(self.config())?;
+        if let Some((batch, context)) = self.planned.filter(|&(b, c)| tokens.batch() > b || tokens.context() > c) {
+            let (found_batch, found_context) = (tokens.batch(), tokens.context());
+            return Err(StageError::LargerThanPlanned { stage, batch, context, found_batch, found_context });
+        }
         self.check_shape("incoming z", tokens.tokens(), self.config().incoming_width(stage), incoming)?;
 
         let rows = tokens.tokens();
@@ -313,6 +369,7 @@ impl Stage {
             weights: self.weights.clone(),
             tokens: tokens.clone(),
             layers: self.layers,
+            recompute: self.recompute,
             saved: Mutex::new(None),
             outcome: Arc::clone(&outcome),
             gradients: Arc::clone(&self.gradients),
@@ -388,6 +445,7 @@ struct StageFunction {
     weights: Weights,
     tokens: TokenBatch,
     layers: usize,
+    recompute: Recompute,
     saved: Mutex<Option<Saved>>,
     outcome: Arc<Mutex<Outcome>>,
     gradients: Arc<Mutex<Gradients>>,
@@ -398,6 +456,13 @@ fn slice<'a>(storage: &'a CpuStorage, layout: &TensorLayout) -> candle_core::Res
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => candle_core::bail!("a stage's tensors are contiguous"),
+    }
+}
+
+fn cpu_storage(storage: &Storage) -> candle_core::Result<&CpuStorage> {
+    match storage {
+        Storage::Cpu(storage) => Ok(storage),
+        _ => candle_core::bail!("a stage's tensors are in the processor's memory"),
     }
 }
 
@@ -412,7 +477,9 @@ impl CustomOp1 for StageFunction {
 
     fn cpu_fwd(&self, z: &CpuStorage, layout: &TensorLayout) -> candle_core::Result<(CpuStorage, Shape)> {
         let (z, theta) = (slice(z, layout)?, self.weights.values());
-        let (passed, saved) = self.cpu.enter(|| self.plan.forward(&self.cpu, theta, &self.tokens, z, self.layers));
+        let (layers, recompute) = (self.layers, self.recompute);
+        let pass = || self.plan.forward(&self.cpu, theta, &self.tokens, z, layers, recompute);
+        let (passed, saved) = self.cpu.enter(pass);
         let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         outcome.saved_bytes = saved.bytes();
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
@@ -433,8 +500,11 @@ impl CustomOp1 for StageFunction {
             candle_core::bail!("a stage walks back once per forward pass");
         };
         let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let (theta, dz, d_theta) = (self.weights.values(), values(gradient)?, sum.values_mut());
-        let dz = self.cpu.enter(|| self.plan.backward(&self.cpu, theta, &self.tokens, saved, &dz, d_theta));
+        let (theta, d_theta) = (self.weights.values(), sum.values_mut());
+        let ((z_storage, z_layout), (storage, layout)) = (z.storage_and_layout(), gradient.storage_and_layout());
+        let (incoming, dz) = (slice(cpu_storage(&z_storage)?, z_layout)?, slice(cpu_storage(&storage)?, layout)?);
+        let pass = || self.plan.backward(&self.cpu, theta, &self.tokens, incoming, saved, dz, d_theta);
+        let dz = self.cpu.enter(pass);
         sum.count_tokens(self.tokens.tokens() as u64);
         // Of width 0 too: Candle must find a gradient at every node on its way.
         Ok(Some(Tensor::from_vec(dz, z.shape(), &Device::Cpu)?))

@@ -48,7 +48,7 @@ impl UncutTrainer {
         optimizer.validate()?;
         let model = WholeModel::initial(config, run_seed)?;
         let stages = model.stages(1)?;
-        let states = model.weights().iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+        let states = model.weights().iter().map(|weights| OptimizerState::new(weights.layout(), &optimizer)).collect();
         Ok(Self { cpu: Cpu::default(), optimizer, stages, weights: model.weights().to_vec(), states })
     }
 

@@ -1,5 +1,7 @@
 //! The assembled model: all stages in one process, to evaluate it, sample from it, and write it down.
 
+use std::ops::Range;
+
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::{
     ChaCha8Rng,
@@ -11,10 +13,10 @@ use crate::{
     hash::{Digest, Hasher},
     model::{ConfigError, ModelConfig, StageIndex, Weights},
     stage::{Stage, StageError, nothing},
-    tokens::{TokenBatch, TokensError},
+    tokens::{MAX_LOGITS, TokenBatch, TokensError},
 };
 
-/// Sequences evaluated at once.
+/// Sequences evaluated at once; fewer where the vocabulary is too wide for so many.
 const EVALUATION_BATCH: usize = 8;
 /// Most bytes one call generates.
 pub const MAX_GENERATED_BYTES: usize = 1 << 20;
@@ -52,15 +54,21 @@ pub enum WholeModelError {
     /// A stage failed.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// Bytes of a model whose tokens are more than bytes.
+    #[error("the model has {vocab} tokens, more than there are bytes: ask for ids, and decode them by its vocabulary")]
+    NotBytes {
+        /// Its tokens.
+        vocab: usize,
+    },
     /// Tokens the model cannot read.
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    /// Too few bytes to judge by.
-    #[error("evaluation needs more than {context} bytes, got {found}")]
+    /// Too few tokens to judge by.
+    #[error("evaluation needs more than {context} tokens, got {found}")]
     TooShort {
         /// The model's context.
         context: usize,
-        /// Bytes given.
+        /// Tokens given.
         found: usize,
     },
     /// Options out of range.
@@ -150,18 +158,33 @@ impl WholeModel {
     /// The loss on bytes, read in sequences of the model's context spread evenly over them, at most `max_tokens` in all
     /// (and at least one sequence). Every byte but the first of a sequence's text is predicted from those before it.
     pub fn evaluate(&self, bytes: &[u8], max_tokens: usize) -> Result<Evaluation, WholeModelError> {
+        self.evaluate_sequences(bytes.len(), max_tokens, |range| bytes[range].iter().map(|&byte| byte.into()).collect())
+    }
+
+    /// The same on token ids.
+    pub fn evaluate_ids(&self, ids: &[u32], max_tokens: usize) -> Result<Evaluation, WholeModelError> {
+        self.evaluate_sequences(ids.len(), max_tokens, |range| ids[range].to_vec())
+    }
+
+    fn evaluate_sequences(
+        &self,
+        length: usize,
+        max_tokens: usize,
+        read: impl Fn(Range<usize>) -> Vec<u32>,
+    ) -> Result<Evaluation, WholeModelError> {
         let context = self.config.context;
-        if bytes.len() <= context {
-            return Err(WholeModelError::TooShort { context, found: bytes.len() });
+        if length <= context {
+            return Err(WholeModelError::TooShort { context, found: length });
         }
-        let fit = (bytes.len() - 1) / context;
+        let fit = (length - 1) / context;
         let count = (max_tokens / context).clamp(1, fit);
         let starts: Vec<usize> = (0..count).map(|i| i * fit / count * context).collect();
         let stages = self.stages(1)?;
         let mut evaluation = Evaluation { loss_sum: 0.0, tokens: 0 };
-        for starts in starts.chunks(EVALUATION_BATCH) {
-            let ids = starts.iter().flat_map(|&start| &bytes[start..=start + context]).copied().collect();
-            let tokens = TokenBatch::new(starts.len(), context, ids)?;
+        let at_once = (MAX_LOGITS / context / self.config.vocab).clamp(1, EVALUATION_BATCH);
+        for starts in starts.chunks(at_once) {
+            let ids = starts.iter().flat_map(|&start| read(start..start + context + 1)).collect();
+            let tokens = TokenBatch::of_ids(starts.len(), context, ids)?;
             evaluation.loss_sum += pass(&stages, &tokens)?.1;
             evaluation.tokens += tokens.tokens() as u64;
         }
@@ -170,6 +193,17 @@ impl WholeModel {
 
     /// Continues a prompt, byte by byte; the model sees as many of the last bytes as its context holds.
     pub fn generate(&self, prompt: &[u8], sampling: Sampling) -> Result<Vec<u8>, WholeModelError> {
+        if self.config.vocab > 256 {
+            return Err(WholeModelError::NotBytes { vocab: self.config.vocab });
+        }
+        // The model reads at least two tokens; line ends come before what has no beginning.
+        let mut text = vec![u32::from(b'\n'); 2usize.saturating_sub(prompt.len())];
+        text.extend(prompt.iter().map(|&byte| u32::from(byte)));
+        Ok(self.generate_ids(&text, sampling)?.into_iter().map(|id| id as u8).collect())
+    }
+
+    /// Continues a prompt of at least two token ids; `sampling.bytes` counts tokens here.
+    pub fn generate_ids(&self, prompt: &[u32], sampling: Sampling) -> Result<Vec<u32>, WholeModelError> {
         let option = |name, value, must| Err(WholeModelError::Option { name, value, must });
         if !(sampling.temperature.is_finite() && sampling.temperature >= 0.0) {
             return option("temperature", sampling.temperature, "finite, 0 or more");
@@ -179,16 +213,13 @@ impl WholeModel {
         }
         let stages = self.stages(1)?;
         let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
-        // The model reads at least two bytes; line ends come before what has no beginning.
-        let mut text = vec![b'\n'; 2usize.saturating_sub(prompt.len())];
-        text.extend_from_slice(prompt);
-        let prompt_end = text.len();
+        let (mut text, prompt_end) = (prompt.to_vec(), prompt.len());
         for _ in 0..sampling.bytes {
             let seen = &text[text.len().saturating_sub(self.config.context)..];
             let mut ids = seen.to_vec();
-            // The target of the last byte is what is asked for; any byte stands for it.
+            // The target of the last token is what is asked for; any id stands for it.
             ids.push(0);
-            let tokens = TokenBatch::new(1, seen.len(), ids)?;
+            let tokens = TokenBatch::of_ids(1, seen.len(), ids)?;
             tokens.check(&self.config)?;
             let logits = last_logits(&stages, &tokens)?;
             let next = draw(&logits[logits.len() - self.config.vocab..], sampling.temperature, &mut random)?;
@@ -222,11 +253,11 @@ fn last_logits(stages: &[Stage], tokens: &TokenBatch) -> Result<Vec<f32>, StageE
     Ok(Vec::new())
 }
 
-/// The byte that a uniform draw falls on, after a softmax of `logits / temperature` in f64.
-fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> Result<u8, StageError> {
+/// The token that a uniform draw falls on, after a softmax of `logits / temperature` in f64.
+fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> Result<u32, StageError> {
     let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
     if temperature == 0.0 {
-        return Ok(best as u8);
+        return Ok(best as u32);
     }
     let logits = Tensor::new(logits, &Device::Cpu)?.to_dtype(DType::F64)?;
     let shares = candle_nn::ops::softmax(&(logits / temperature)?, 0)?.to_vec1::<f64>()?;
@@ -234,10 +265,10 @@ fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> Result<u8,
     for (id, share) in shares.iter().enumerate() {
         left -= share;
         if left < 0.0 {
-            return Ok(id as u8);
+            return Ok(id as u32);
         }
     }
-    Ok(best as u8)
+    Ok(best as u32)
 }
 
 #[cfg(test)]
@@ -280,6 +311,21 @@ mod tests {
         assert_eq!(model.generate(b"", greedy).unwrap(), model.generate(b"", Sampling { seed: 9, ..greedy }).unwrap());
         assert!(model.generate(b"", Sampling { temperature: f64::NAN, ..sampling }).is_err());
         assert!(model.generate(b"", Sampling { bytes: usize::MAX, ..sampling }).is_err());
+    }
+
+    #[test]
+    fn vocabularies_may_be_wider_than_bytes() {
+        let config = ModelConfig { vocab: 200_000, ..tiny(Bottleneck::AnchorRes { r: 4, hidden: 8 }).config };
+        let model = WholeModel::initial(&config, &[1; 32]).unwrap();
+        let ids: Vec<u32> = (0..400u32).map(|i| i.wrapping_mul(2_654_435_761) % 200_000).collect();
+        let evaluation = model.evaluate_ids(&ids, 64).unwrap();
+        assert!((evaluation.loss() - 200_000f64.ln()).abs() < 0.1, "{}", evaluation.loss());
+        let sampling = Sampling { temperature: 1.0, seed: 3, bytes: 12 };
+        let drawn = model.generate_ids(&ids[..5], sampling).unwrap();
+        assert!(drawn.len() == 12 && drawn.iter().any(|&id| id > 65_535), "{drawn:?}");
+        assert!(matches!(model.generate(b"fn", sampling), Err(WholeModelError::NotBytes { vocab: 200_000 })));
+        assert!(matches!(model.evaluate_ids(&[200_000; 40], 16), Err(WholeModelError::Stage(_))));
+        assert!(matches!(model.generate_ids(&[1], sampling), Err(WholeModelError::Tokens(_))));
     }
 
     #[test]

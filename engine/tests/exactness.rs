@@ -1,5 +1,6 @@
 //! The same bits from every instruction set that this machine has, every number of threads, every way of dividing
-//! sequences into microbatches, and every number of microbatches in flight: over a hundred optimizer steps, merge included.
+//! sequences into microbatches, every number of microbatches in flight, and however much is computed again instead of kept:
+//! over a hundred optimizer steps, merge included.
 //! All in one binary, chosen at run time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by unwrapping")]
@@ -7,8 +8,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Bottleneck, Contribution, Cpu, Gradients, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState,
-    Schedule, Stage, StageOutput, TokenBatch, Weights, merge_on,
+    Bottleneck, Contribution, Cpu, Gradients, Instructions, MatrixRule, MicrobatchId, ModelConfig, OptimizerConfig,
+    OptimizerState, Recompute, Schedule, Slope, Stage, StageOutput, TokenBatch, Weights, merge_on,
 };
 
 const SEED: [u8; 32] = [23; 32];
@@ -39,12 +40,13 @@ struct Way {
     cpu: Cpu,
     sequences_per_microbatch: usize,
     in_flight: usize,
+    recompute: Recompute,
 }
 
 impl Way {
     fn new(instructions: Instructions) -> Self {
         let cpu = Cpu::default().with_instructions(instructions);
-        Self { cpu, sequences_per_microbatch: SEQUENCES, in_flight: 1 }
+        Self { cpu, sequences_per_microbatch: SEQUENCES, in_flight: 1, recompute: Recompute::Nothing }
     }
 
     fn threads(self, threads: usize) -> Self {
@@ -58,8 +60,8 @@ impl std::fmt::Display for Way {
         let (name, threads) = (self.cpu.instructions().name(), self.cpu.threads());
         write!(
             f,
-            "{name}, {threads} threads, {} sequences, {} in flight",
-            self.sequences_per_microbatch, self.in_flight
+            "{name}, {threads} threads, {} sequences, {} in flight, {:?} computed again",
+            self.sequences_per_microbatch, self.in_flight, self.recompute
         )
     }
 }
@@ -100,10 +102,13 @@ fn train(way: &Way, optimizer: &OptimizerConfig, marks: &[usize]) -> Vec<String>
     let config = config();
     let mut weights: Vec<Weights> =
         config.stage_indices().map(|stage| Weights::initial(&config, stage, &SEED).unwrap()).collect();
-    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout())).collect();
+    let mut states: Vec<_> = weights.iter().map(|weights| OptimizerState::new(weights.layout(), optimizer)).collect();
     let mut stages: Vec<Stage> =
         weights.iter().map(|weights| Stage::new(&config, weights.stage(), weights, way.in_flight).unwrap()).collect();
-    stages.iter_mut().for_each(|stage| stage.set_cpu(way.cpu.clone()));
+    for stage in &mut stages {
+        stage.set_cpu(way.cpu.clone());
+        stage.set_recompute(way.recompute);
+    }
     let mut names = Vec::new();
     for step in 1..=marks[marks.len() - 1] {
         let batches = microbatches(&config, step, way.sequences_per_microbatch);
@@ -131,6 +136,16 @@ fn optimizer() -> OptimizerConfig {
     OptimizerConfig { schedule, ..OptimizerConfig::default() }
 }
 
+fn muon() -> OptimizerConfig {
+    let schedule = Schedule::WarmupStableDecay {
+        total_steps: STEPS as u64,
+        decay_steps: STEPS as u64 / 4,
+        slope: Slope::OneMinusSqrt,
+        final_factor: 0.1,
+    };
+    OptimizerConfig { schedule, matrices: MatrixRule::Muon { momentum: 0.9 }, ..OptimizerConfig::default() }
+}
+
 /// Where the weights are compared besides at the end.
 const EARLY_STEPS: usize = 20;
 const STEPS: usize = 100;
@@ -138,16 +153,21 @@ const STEPS: usize = 100;
 #[test]
 fn instruction_sets_and_threads_do_not_change_a_bit() {
     let marks = [1, EARLY_STEPS, STEPS];
-    let exact = train(&Way::new(Instructions::best()), &optimizer(), &marks);
-    assert!(exact[0] != exact[1] && exact[1] != exact[2], "training moves the weights");
-    for instructions in Instructions::available() {
-        let way = Way::new(instructions);
-        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
+    let mut ends = Vec::new();
+    for optimizer in [optimizer(), muon()] {
+        let exact = train(&Way::new(Instructions::best()), &optimizer, &marks);
+        assert!(exact[0] != exact[1] && exact[1] != exact[2], "training moves the weights");
+        for instructions in Instructions::available() {
+            let way = Way::new(instructions);
+            assert_eq!(train(&way, &optimizer, &marks), exact, "{way}, {:?}", optimizer.matrices);
+        }
+        for threads in [2, 3, 8] {
+            let way = Way::new(Instructions::best()).threads(threads);
+            assert_eq!(train(&way, &optimizer, &marks), exact, "{way}, {:?}", optimizer.matrices);
+        }
+        ends.push(exact);
     }
-    for threads in [2, 3, 8] {
-        let way = Way::new(Instructions::best()).threads(threads);
-        assert_eq!(train(&way, &optimizer(), &marks), exact, "{way}");
-    }
+    assert_ne!(ends[0], ends[1], "two optimizers");
 }
 
 #[test]
@@ -157,8 +177,19 @@ fn microbatches_and_their_number_in_flight_do_not_change_a_bit() {
         let way = Way { sequences_per_microbatch, in_flight, ..Way::new(Instructions::best()) };
         assert_eq!(train(&way, &optimizer(), &[STEPS]), exact, "{way}");
     }
-    // All at once: other instructions, threads, division and depth.
-    let way = Way { sequences_per_microbatch: 1, in_flight: 3, ..Way::new(Instructions::available()[0]) }.threads(2);
+    // All at once: other instructions, threads, division and depth, and the least kept.
+    let recompute = Recompute::StageByLayers;
+    let way = Way { sequences_per_microbatch: 1, in_flight: 3, recompute, ..Way::new(Instructions::available()[0]) };
+    let way = way.threads(2);
     let exact = train(&Way::new(Instructions::best()), &optimizer(), &[EARLY_STEPS]);
     assert_eq!(train(&way, &optimizer(), &[EARLY_STEPS]), exact, "{way}");
+}
+
+#[test]
+fn computing_again_does_not_change_a_bit() {
+    let exact = train(&Way::new(Instructions::best()), &optimizer(), &[EARLY_STEPS]);
+    for recompute in Recompute::ALL {
+        let way = Way { recompute, sequences_per_microbatch: 1, in_flight: 2, ..Way::new(Instructions::best()) };
+        assert_eq!(train(&way, &optimizer(), &[EARLY_STEPS]), exact, "{way}");
+    }
 }

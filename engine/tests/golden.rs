@@ -2,10 +2,12 @@
 //! in the domain (`src/hash`) or take a new codec number instead.
 
 use engine::{
-    BoundaryTensor, Gradients, MicrobatchId, ModelConfig, OptimizerState, StageIndex, Weights, WholeModel,
+    BoundaryTensor, Contribution, Gradients, MatrixRule, MicrobatchId, ModelConfig, OptimizerConfig, OptimizerState,
+    StageIndex, Weights, WholeModel,
     codec::{ActivationCodec, GradientCodec, WeightCodec},
     data::Corpus,
     hash::{MerkleTree, bytes_hash, leaf_hash},
+    merge,
 };
 
 const SEED: [u8; 32] = [42; 32];
@@ -34,7 +36,7 @@ fn names_of_models_and_tensors() {
     assert_golden("gradients", gradients.hash(), "ebe6faa3e0c4b7c583b6cab0e071dd3136456228aa05d1636c447455dab6158d");
     assert_golden(
         "optimizer state",
-        OptimizerState::new(gradients.layout()).hash(),
+        OptimizerState::new(gradients.layout(), &OptimizerConfig::default()).hash(),
         "cc4868b302a95c6b6ae07db6b057c346015621f2fe211c3cdf0cea928bfda5e3",
     );
     let tensor = BoundaryTensor::new(5, 3, values(15)).unwrap();
@@ -44,6 +46,28 @@ fn names_of_models_and_tensors() {
         "merkle root",
         MerkleTree::new(leaves).root(),
         "626b590d4806e6b9eed0a1f352964657943f6813b031a94214d39968eea08a86",
+    );
+}
+
+#[test]
+fn what_a_merge_by_muon_comes_to() {
+    let (config, stage) = (ModelConfig::small(), StageIndex(2));
+    let matrices = MatrixRule::Muon { momentum: 0.95 };
+    let optimizer = OptimizerConfig { matrices, ..OptimizerConfig::default() };
+    let weights = Weights::initial(&config, stage, &SEED).unwrap();
+    let state = OptimizerState::new(weights.layout(), &optimizer);
+    let gradients = Gradients::from_values(&config, stage, 1024, values(weights.values().len())).unwrap();
+    let contribution = Contribution { uid: 1, gradients };
+    let (weights, state) = merge(&optimizer, &weights, &state, &[contribution]).unwrap();
+    assert_golden(
+        "weights after a step of Muon",
+        weights.hash(),
+        "28942030fa3047f4b691dcc657c4a898f93c8a87d87c7faed0ad2d330f1de97b",
+    );
+    assert_golden(
+        "state after a step of Muon",
+        state.hash(),
+        "f8e4c51ffa91f6927f111c36140eedd5329107fc3a9914e2f0dc975b30300c68",
     );
 }
 
@@ -64,7 +88,7 @@ fn bytes_on_the_wire() {
         "4d18b46a04d3b2ae71223d041392c8a77cae93fb6958383ace224acfafaccd43",
     );
     let weights = Weights::from_values(&config, stage, values(length)).unwrap();
-    let state = OptimizerState::new(weights.layout());
+    let state = OptimizerState::new(weights.layout(), &OptimizerConfig::default());
     assert_golden(
         "weight codec 1",
         bytes_hash(&WeightCodec::F32.encode_snapshot(&weights, &state)),
@@ -80,7 +104,7 @@ fn what_a_microbatch_reads() {
     let tokens = corpus.slice(&SEED, 3, MicrobatchId(17), 4, 128).unwrap();
     assert_golden(
         "slice",
-        bytes_hash(tokens.ids()),
+        bytes_hash(&tokens.ids().iter().map(|&id| id as u8).collect::<Vec<_>>()),
         "b5172459fe2035da9a6b284dc8fb326906f5c02700b048a1171ab56c0c5ad2d4",
     );
 }

@@ -138,8 +138,7 @@ impl Training {
         for stage in config.stage_indices() {
             let hash = states.get(&stage.0).ok_or_else(|| eyre!("no replica of stage {} told its state", stage.0))?;
             let bytes = find_blob(home, hash)?;
-            let (held, _) = WeightCodec::F32.decode_snapshot(config, stage, &bytes)?;
-            weights.push(held);
+            weights.push(WeightCodec::F32.decode_snapshot_weights(config, stage, &bytes)?);
         }
         let held_out = self.corpus.held_out();
         let loss = |model: WholeModel| model.evaluate(held_out, HELD_OUT_TOKENS).map(|e| e.loss());

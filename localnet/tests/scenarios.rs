@@ -180,7 +180,10 @@ async fn draws(seed: &str) -> (RunId, Vec<Drawn>) {
         assert!(placement.is_complete());
         let stages: Vec<_> = (0..STAGES).map(|stage| placement.uids(StageId(stage))).collect();
         let microbatches = 0..manifest.work.microbatches;
-        let slice = |m| Hash::of(plan.tokens(window, m).expect("a slice").ids());
+        let slice = |m| {
+            let tokens = plan.tokens(window, m).expect("a slice");
+            Hash::of(&tokens.ids().iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<_>>())
+        };
         drawn.push(Drawn {
             beacon: beacon.0,
             owners: microbatches.clone().map(|m| owners(&beacon, window, m, &stages[0])).collect(),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     config::ModelConfig,
-    layout::{Layout, ParameterKind},
+    layout::{Layout, ParameterKind, Part},
     plan::Pass,
 };
 use crate::{
@@ -42,6 +42,11 @@ pub(super) struct SavedBlock {
 }
 
 impl SavedBlock {
+    /// What the layer started from; the rest can be computed again.
+    pub(super) fn into_input(self) -> Buffer {
+        self.x
+    }
+
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         let plain = [&self.x, &self.h, &self.gate_up, &self.gated].map(|values| size_of_val(&**values));
@@ -54,21 +59,26 @@ impl Block {
     pub(super) fn new(config: &ModelConfig, layer: usize, layout: &mut Layout) -> Self {
         let (d, ffn) = (config.d_model, config.ffn);
         let attended = config.heads * config.head_width();
-        let qkv = attended + 2 * config.kv_heads() * config.head_width();
+        let shared = config.kv_heads() * config.head_width();
         let layers: usize = config.layers_per_stage.iter().sum();
         let into = super::plan::fan_in_deviation(d);
         // What writes to the residual stream starts smaller, so that its variance does not grow with depth.
         let back = |inputs| super::plan::fan_in_deviation(inputs) / (2.0 * layers as f32).sqrt();
-        let mut push = |name: &str, shape: &[usize], kind, deviation| {
-            layout.push(format!("model.layers.{layer}.{name}.weight"), shape, kind, deviation)
+        let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
+        let gain = |layout: &mut Layout, part| layout.push(name(part), &[d], ParameterKind::Gain, None);
+        let out = |layout: &mut Layout, part, inputs| {
+            layout.push(name(part), &[d, inputs], ParameterKind::Matrix, Some(back(inputs)))
         };
+        let part = |name, rows| Part { name, rows };
+        let qkv = [part("q_proj", attended), part("k_proj", shared), part("v_proj", shared)];
+        let gate_up = [part("gate_proj", ffn), part("up_proj", ffn)];
         Self {
-            attention_norm: push("input_layernorm", &[d], ParameterKind::Gain, None),
-            qkv: push("self_attn.qkv_proj", &[qkv, d], ParameterKind::Matrix, Some(into)),
-            out: push("self_attn.o_proj", &[d, attended], ParameterKind::Matrix, Some(back(attended))),
-            ffn_norm: push("post_attention_layernorm", &[d], ParameterKind::Gain, None),
-            gate_up: push("mlp.gate_up_proj", &[2 * ffn, d], ParameterKind::Matrix, Some(into)),
-            down: push("mlp.down_proj", &[d, ffn], ParameterKind::Matrix, Some(back(ffn))),
+            attention_norm: gain(layout, "input_layernorm"),
+            qkv: layout.push_fused(name("self_attn.qkv_proj"), &qkv, d, into),
+            out: out(layout, "self_attn.o_proj", attended),
+            ffn_norm: gain(layout, "post_attention_layernorm"),
+            gate_up: layout.push_fused(name("mlp.gate_up_proj"), &gate_up, d, into),
+            down: out(layout, "mlp.down_proj", ffn),
             width: d,
             attended,
             ffn,
@@ -82,6 +92,7 @@ impl Block {
         let attention_input = rms_norm::forward(cpu, &x, of(&self.attention_norm));
         let qkv = linear::forward(cpu, &attention_input.y, of(&self.qkv), self.width);
         let attended = attention::forward(cpu, &qkv, pass.shape, pass.rotary);
+        drop(qkv);
         let mut h = cpu.copy(&x);
         linear::forward_add(cpu, &attended.output, of(&self.out), self.attended, &mut h);
 
@@ -110,16 +121,22 @@ impl Block {
         let mut d = dy;
         let d_gated = back(&d, &saved.gated, &self.down, self.ffn);
         let d_gate_up = silu::gated_backward(cpu, &d_gated, &saved.gate_up, self.ffn);
+        // Each of these is large: none stays longer than it is read.
+        drop(d_gated);
         let d_input = back(&d_gate_up, &saved.ffn_input.y, &self.gate_up, self.width);
+        drop(d_gate_up);
         let d_gain = &mut d_theta[self.ffn_norm.clone()];
         rms_norm::backward(cpu, &d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);
+        drop(d_input);
 
         let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {
             linear::backward(cpu, context, dy, x, of(matrix), inputs, &mut d_theta[matrix.clone()])
         };
         let d_attended = back(&d, &saved.attended.output, &self.out, self.attended);
         let d_qkv = attention::backward(cpu, &d_attended, &saved.attended, pass.shape, pass.rotary);
+        drop(d_attended);
         let d_input = back(&d_qkv, &saved.attention_input.y, &self.qkv, self.width);
+        drop(d_qkv);
         let d_gain = &mut d_theta[self.attention_norm.clone()];
         rms_norm::backward(cpu, &d_input, &saved.x, &saved.attention_input, of(&self.attention_norm), &mut d, d_gain);
         d

@@ -208,7 +208,7 @@ impl Receiver {
         pass: &Pass<'_>,
         theta: &[f32],
         z: &[f32],
-        ids: impl Iterator<Item = u8>,
+        ids: impl Iterator<Item = u32>,
     ) -> (Buffer, SavedReceiver) {
         let mut x;
         let mut saved = SavedReceiver(None);
@@ -221,7 +221,7 @@ impl Receiver {
                 saved = SavedReceiver(Some((pass.cpu.copy(z), decoder.forward_add(pass, theta, z, &mut x))));
             }
             Way::Cut => {
-                let ids: Vec<u8> = ids.collect();
+                let ids: Vec<u32> = ids.collect();
                 x = pass.cpu.zeros(ids.len() * self.width);
                 embedding::forward_add(pass.cpu, &theta[self.anchor.clone()], ids.into_iter(), self.width, &mut x);
                 return (x, saved);
@@ -238,7 +238,7 @@ impl Receiver {
         theta: &[f32],
         saved: &SavedReceiver,
         dx: &[f32],
-        ids: impl Iterator<Item = u8>,
+        ids: impl Iterator<Item = u32>,
         d_theta: &mut [f32],
     ) -> Vec<f32> {
         embedding::backward(pass.cpu, dx, ids, self.width, &mut d_theta[self.anchor.clone()]);

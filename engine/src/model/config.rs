@@ -13,6 +13,8 @@ pub const MAX_LAYERS_PER_STAGE: usize = 256;
 pub const MAX_D_MODEL: usize = 16_384;
 /// Widest feed-forward layer or bottleneck hidden layer, in features.
 pub const MAX_FFN: usize = 65_536;
+/// Most token ids.
+pub const MAX_VOCAB: usize = 1 << 18;
 /// Longest context, in tokens.
 pub const MAX_CONTEXT_TOKENS: usize = 65_536;
 /// Most parameters one stage may hold; a layout beyond it is refused before anything is allocated.
@@ -36,7 +38,7 @@ impl std::fmt::Display for StageIndex {
     }
 }
 
-/// What crosses the boundary between two stages. Token ids always travel along, one byte a token.
+/// What crosses the boundary between two stages. Token ids always travel along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 // Tagged from outside: serde buffers what is tagged from inside, and then cannot read numbers where any crate of the
 // build switches on serde_json's arbitrary precision (substrate's do).
@@ -60,7 +62,7 @@ pub enum Bottleneck {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Number of token ids; tokens are bytes, so at most 256.
+    /// Number of token ids, at most [`MAX_VOCAB`]; 256 where tokens are bytes.
     pub vocab: usize,
     /// Width of the residual stream.
     pub d_model: usize,
@@ -227,7 +229,7 @@ impl ModelConfig {
         let within = |name, value, min, max| {
             if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError::OutOfRange { name, value, min, max }) }
         };
-        within("vocab", self.vocab, 2, 256)?;
+        within("vocab", self.vocab, 2, MAX_VOCAB)?;
         within("d_model", self.d_model, 2, MAX_D_MODEL)?;
         within("heads", self.heads, 1, self.d_model)?;
         within("ffn", self.ffn, 1, MAX_FFN)?;
@@ -248,7 +250,7 @@ impl ModelConfig {
             return Err(ConfigError::KvHeads { kv_heads: self.kv_heads(), heads: self.heads });
         }
         for stage in self.stage_indices() {
-            let parameters = self.parameter_bound(stage);
+            let parameters = self.count(stage);
             if parameters > MAX_STAGE_PARAMETERS as u128 {
                 return Err(ConfigError::TooLarge { stage, parameters });
             }
@@ -264,15 +266,32 @@ impl ModelConfig {
         }
     }
 
-    /// An upper bound on a stage's parameters, without building its layout.
-    fn parameter_bound(&self, stage: StageIndex) -> u128 {
+    /// A stage's parameters, without building its layout. The stage must exist.
+    fn count(&self, stage: StageIndex) -> u128 {
         let (d, ffn, vocab) = (self.d_model as u128, self.ffn as u128, self.vocab as u128);
+        let shared = (self.kv_heads() * self.head_width()) as u128;
         let layers = self.layers_per_stage[stage.as_usize()] as u128;
-        let bottleneck = match self.bottleneck {
-            Bottleneck::AnchorRes { r, hidden } => 2 * (hidden as u128) * (d + r as u128),
-            Bottleneck::Cut | Bottleneck::None => 0,
+        let (perceptron, norm) = match self.bottleneck {
+            Bottleneck::AnchorRes { r, hidden } => (hidden as u128 * (d + r as u128), d),
+            Bottleneck::Cut | Bottleneck::None => (0, 0),
         };
-        layers * (4 * d * d + 3 * d * ffn + 2 * d) + 2 * vocab * d + bottleneck + 2 * d
+        let entry = vocab * d + if self.is_first(stage) { 0 } else { perceptron };
+        let exit = if self.is_last(stage) { d + vocab * d } else { norm + perceptron };
+        layers * (2 * d * (d + shared) + 3 * d * ffn + 2 * d) + entry + exit
+    }
+
+    /// The whole model's parameters; the shape must be valid, so they fit: [`MAX_STAGES`] times [`MAX_STAGE_PARAMETERS`].
+    pub(crate) fn count_parameters(&self) -> u64 {
+        self.stage_indices().map(|stage| self.count(stage) as u64).sum()
+    }
+
+    /// Parameters of all stages together.
+    ///
+    /// # Errors
+    /// When the shape is refused.
+    pub fn parameters(&self) -> Result<u64, ConfigError> {
+        self.validate()?;
+        Ok(self.count_parameters())
     }
 }
 
@@ -314,12 +333,17 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_covers_the_layout() {
-        for bottleneck in [Bottleneck::AnchorRes { r: 8, hidden: 64 }, Bottleneck::Cut, Bottleneck::None] {
-            let config = ModelConfig { bottleneck, ..ModelConfig::small() };
-            for stage in config.stage_indices() {
-                let exact = config.layout(stage).unwrap().len() as u128;
-                assert!(exact <= config.parameter_bound(stage), "{bottleneck:?} stage {stage}");
+    fn parameters_are_counted_as_the_layout_has_them() {
+        for bottleneck in [Bottleneck::AnchorRes { r: 8, hidden: 48 }, Bottleneck::Cut, Bottleneck::None] {
+            for (kv_heads, layers_per_stage) in [(None, vec![1, 2, 3]), (Some(2), vec![2])] {
+                let config = ModelConfig { bottleneck, kv_heads, layers_per_stage, ..ModelConfig::small() };
+                let layouts: Vec<_> = config.stage_indices().map(|stage| config.layout(stage).unwrap()).collect();
+                for (stage, layout) in config.stage_indices().zip(&layouts) {
+                    assert_eq!(layout.len() as u128, config.count(stage), "{bottleneck:?} stage {stage}");
+                }
+                let all: usize = layouts.iter().map(Layout::len).sum();
+                assert_eq!(config.parameters().unwrap(), all as u64);
+                assert!((layouts.iter().map(Layout::share_of_model).sum::<f64>() - 1.0).abs() < 1e-12);
             }
         }
     }

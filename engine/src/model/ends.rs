@@ -29,13 +29,13 @@ impl Embedding {
         Self { table, width: config.d_model }
     }
 
-    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], ids: impl Iterator<Item = u8>) -> Buffer {
+    pub(super) fn forward(&self, pass: &Pass<'_>, theta: &[f32], ids: impl Iterator<Item = u32>) -> Buffer {
         let mut x = pass.cpu.zeros(pass.tokens() * self.width);
         embedding::forward_add(pass.cpu, &theta[self.table.clone()], ids, self.width, &mut x);
         x
     }
 
-    pub(super) fn backward(&self, pass: &Pass<'_>, dx: &[f32], ids: impl Iterator<Item = u8>, d_theta: &mut [f32]) {
+    pub(super) fn backward(&self, pass: &Pass<'_>, dx: &[f32], ids: impl Iterator<Item = u32>, d_theta: &mut [f32]) {
         embedding::backward(pass.cpu, dx, ids, self.width, &mut d_theta[self.table.clone()]);
     }
 }
@@ -56,6 +56,11 @@ pub(super) struct SavedHead {
 }
 
 impl SavedHead {
+    /// What the head started from; the rest can be computed again.
+    pub(super) fn into_input(self) -> Buffer {
+        self.x
+    }
+
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.x) + self.normed.bytes() + size_of_val(&*self.d_logits)
@@ -82,7 +87,7 @@ impl Head {
         pass: &Pass<'_>,
         theta: &[f32],
         x: Buffer,
-        targets: impl Iterator<Item = u8>,
+        targets: impl Iterator<Item = u32>,
     ) -> (f64, SavedHead) {
         let normed = rms_norm::forward(pass.cpu, &x, &theta[self.norm.clone()]);
         let mut d_logits = linear::forward(pass.cpu, &normed.y, &theta[self.matrix.clone()], self.width);

@@ -1,5 +1,7 @@
 //! The computation of one stage: where its parts find their parameters, forward, and back.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     block::{Block, SavedBlock},
     bottleneck::{Receiver, SavedReceiver, SavedSender, Sender},
@@ -16,7 +18,7 @@ use crate::{
 
 /// Deviation of initial token embeddings.
 pub(super) const EMBEDDING_DEVIATION: f32 = 0.5;
-/// Deviation of the initial output matrix: small, so that the first loss is near ln 256.
+/// Deviation of the initial output matrix: small, so that the first loss is near the logarithm of the vocabulary's size.
 pub(super) const HEAD_DEVIATION: f32 = 0.02;
 /// Deviation of the last matrix of E and of D.
 pub(super) const BOTTLENECK_OUT_DEVIATION: f32 = 0.02;
@@ -64,27 +66,89 @@ pub(crate) struct StagePlan {
     rotary: Rotary,
 }
 
-/// Intermediate results of one forward pass.
+/// What a forward pass keeps of its intermediate results; the rest is computed again on the way back, with the same bits.
+/// From what takes most memory and least time to the reverse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recompute {
+    /// Everything is kept.
+    #[default]
+    Nothing,
+    /// Each layer keeps its input, and computes its forward pass again: a step takes about a third longer.
+    Layers,
+    /// The stage keeps its input only, and computes its whole forward pass again; about as long as by layers, and better
+    /// than that where many microbatches are in flight.
+    Stage,
+    /// The stage keeps its input only, computes its forward pass again by layers, and each layer's once more: the least
+    /// memory, and a step takes about two thirds longer.
+    StageByLayers,
+}
+
+impl Recompute {
+    /// All, the least work first.
+    pub const ALL: [Self; 4] = [Self::Nothing, Self::Layers, Self::Stage, Self::StageByLayers];
+
+    /// What a pass that is computed again from the stage's input keeps for the way back that follows.
+    fn within(self) -> Self {
+        match self {
+            Self::Nothing | Self::Stage => Self::Nothing,
+            Self::Layers | Self::StageByLayers => Self::Layers,
+        }
+    }
+}
+
+/// What one forward pass leaves for its way back.
 pub(crate) struct Saved {
+    results: Option<Results>,
+    /// How many layers it ran.
+    layers: usize,
+    recompute: Recompute,
+}
+
+/// Intermediate results, or what they are computed again from.
+struct Results {
     entry: Option<SavedReceiver>,
-    blocks: Vec<SavedBlock>,
+    layers: Vec<SavedLayer>,
     exit: SavedExit,
+}
+
+enum SavedLayer {
+    Whole(Box<SavedBlock>),
+    Input(Buffer),
 }
 
 enum SavedExit {
     Boundary(SavedSender),
     Loss(SavedHead),
+    Input(Buffer),
+}
+
+impl SavedExit {
+    /// What it started from, where that is less.
+    fn into_input(self) -> Self {
+        match self {
+            Self::Boundary(SavedSender::AnchorRes { x, .. }) => Self::Input(x),
+            Self::Loss(head) => Self::Input(head.into_input()),
+            Self::Boundary(SavedSender::Cut { .. } | SavedSender::None) | Self::Input(_) => self,
+        }
+    }
 }
 
 impl Saved {
     /// Bytes it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let blocks: usize = self.blocks.iter().map(SavedBlock::bytes).sum();
-        let exit = match &self.exit {
+        let Some(results) = &self.results else { return 0 };
+        let layer = |layer: &SavedLayer| match layer {
+            SavedLayer::Whole(block) => block.bytes(),
+            SavedLayer::Input(x) => size_of_val(&**x),
+        };
+        let exit = match &results.exit {
             SavedExit::Boundary(sender) => sender.bytes(),
             SavedExit::Loss(head) => head.bytes(),
+            SavedExit::Input(x) => size_of_val(&**x),
         };
-        blocks + exit + self.entry.as_ref().map_or(0, SavedReceiver::bytes)
+        let layers: usize = results.layers.iter().map(layer).sum();
+        layers + exit + results.entry.as_ref().map_or(0, SavedReceiver::bytes)
     }
 }
 
@@ -97,12 +161,12 @@ pub(crate) enum Passed {
 }
 
 /// The parameters of a stage in the order of its flat vector.
-pub(super) fn layout(config: &ModelConfig, stage: StageIndex) -> Layout {
+pub(crate) fn layout(config: &ModelConfig, stage: StageIndex) -> Layout {
     build(config, stage).0
 }
 
 fn build(config: &ModelConfig, stage: StageIndex) -> (Layout, Parts) {
-    let mut layout = Layout::new();
+    let mut layout = Layout::new(config.count_parameters());
     let index = stage.as_usize();
     let entry = match index {
         0 => Entry::Tokens(Embedding::new(config, &mut layout)),
@@ -168,16 +232,35 @@ impl StagePlan {
         tokens: &TokenBatch,
         z: &[f32],
         layers: usize,
+        recompute: Recompute,
     ) -> (Passed, Saved) {
         let pass = &self.pass(cpu, tokens);
-        let (mut x, entry) = self.enter(pass, theta, tokens, z);
-        let mut blocks = Vec::with_capacity(self.parts.blocks.len());
+        let keeps_stage = matches!(recompute, Recompute::Stage | Recompute::StageByLayers);
+        let (mut x, mut entry) = self.enter(pass, theta, tokens, z);
+        if recompute != Recompute::Nothing {
+            // The caller has z.
+            entry = None;
+        }
+        let mut kept = Vec::new();
         for block in self.parts.blocks.iter().take(layers) {
             let (y, saved) = block.forward(pass, theta, x);
-            blocks.push(saved);
+            match recompute {
+                Recompute::Nothing => kept.push(SavedLayer::Whole(saved.into())),
+                Recompute::Layers => kept.push(SavedLayer::Input(saved.into_input())),
+                Recompute::Stage | Recompute::StageByLayers => drop(saved),
+            }
             x = y;
         }
-        let (passed, exit) = match &self.parts.exit {
+        let (passed, mut exit) = self.leave(pass, theta, tokens, x);
+        if recompute != Recompute::Nothing {
+            exit = exit.into_input();
+        }
+        let results = (!keeps_stage).then_some(Results { entry, layers: kept, exit });
+        (passed, Saved { results, layers, recompute })
+    }
+
+    fn leave(&self, pass: &Pass<'_>, theta: &[f32], tokens: &TokenBatch, x: Buffer) -> (Passed, SavedExit) {
+        match &self.parts.exit {
             Exit::Boundary(sender) => {
                 let (z, saved) = sender.forward(pass, theta, x);
                 (Passed::Boundary(z), SavedExit::Boundary(saved))
@@ -186,39 +269,65 @@ impl StagePlan {
                 let (loss, saved) = head.forward(pass, theta, x, tokens.targets());
                 (Passed::Loss(loss), SavedExit::Loss(saved))
             }
-        };
-        (passed, Saved { entry, blocks, exit })
+        }
     }
 
     /// Adds the gradients of the parameters to `d_theta` and returns that of the incoming z (empty in the first
-    /// stage). `dz` is the gradient of the outgoing z; the last stage needs none.
+    /// stage). `z` is what the forward pass was given, `dz` the gradient of the outgoing z; the last stage needs none.
+    #[expect(clippy::too_many_arguments, reason = "what a pass reads, and where its two results go")]
     pub(crate) fn backward(
         &self,
         cpu: &Cpu,
         theta: &[f32],
         tokens: &TokenBatch,
+        z: &[f32],
         saved: Saved,
         dz: &[f32],
         d_theta: &mut [f32],
     ) -> Vec<f32> {
         let pass = &self.pass(cpu, tokens);
-        let mut d = match (&self.parts.exit, &saved.exit) {
-            (Exit::Boundary(sender), SavedExit::Boundary(saved)) => sender.backward(pass, theta, saved, dz, d_theta),
-            (Exit::Loss(head), SavedExit::Loss(saved)) => head.backward(pass, theta, saved, d_theta),
-            _ => unreachable!("what was saved comes from the same plan"),
+        let Saved { results, layers, recompute } = saved;
+        let results = results.or_else(|| self.forward(cpu, theta, tokens, z, layers, recompute.within()).1.results);
+        let Some(Results { entry, layers, exit }) = results else {
+            unreachable!("what is computed again within a way back keeps its results")
         };
-        for (block, saved) in self.parts.blocks.iter().zip(saved.blocks).rev() {
+        let mut d = self.leave_back(pass, theta, tokens, exit, dz, d_theta);
+        for (block, saved) in self.parts.blocks.iter().zip(layers).rev() {
+            let saved = match saved {
+                SavedLayer::Whole(saved) => *saved,
+                SavedLayer::Input(x) => block.forward(pass, theta, x).1,
+            };
             d = block.backward(pass, theta, &saved, d, d_theta);
         }
-        match (&self.parts.entry, &saved.entry) {
-            (Entry::Boundary(receiver), Some(saved)) => {
-                receiver.backward(pass, theta, saved, &d, tokens.inputs(), d_theta)
-            }
-            (Entry::Tokens(embedding), _) => {
+        match &self.parts.entry {
+            Entry::Tokens(embedding) => {
                 embedding.backward(pass, &d, tokens.inputs(), d_theta);
                 Vec::new()
             }
-            _ => Vec::new(),
+            Entry::Boundary(receiver) => {
+                let saved = entry.unwrap_or_else(|| receiver.forward(pass, theta, z, tokens.inputs()).1);
+                receiver.backward(pass, theta, &saved, &d, tokens.inputs(), d_theta)
+            }
+        }
+    }
+
+    fn leave_back(
+        &self,
+        pass: &Pass<'_>,
+        theta: &[f32],
+        tokens: &TokenBatch,
+        exit: SavedExit,
+        dz: &[f32],
+        d_theta: &mut [f32],
+    ) -> Buffer {
+        let exit = match exit {
+            SavedExit::Input(x) => self.leave(pass, theta, tokens, x).1,
+            whole => whole,
+        };
+        match (&self.parts.exit, &exit) {
+            (Exit::Boundary(sender), SavedExit::Boundary(saved)) => sender.backward(pass, theta, saved, dz, d_theta),
+            (Exit::Loss(head), SavedExit::Loss(saved)) => head.backward(pass, theta, saved, d_theta),
+            _ => unreachable!("what was saved comes from the same plan"),
         }
     }
 

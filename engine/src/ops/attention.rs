@@ -12,7 +12,7 @@ use crate::{buffer::Buffer, cpu::Cpu};
 
 /// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds the multipliers
 /// better. Part of the bits of the gradients of keys and values.
-const QUERY_ROWS: usize = 64;
+pub(crate) const QUERY_ROWS: usize = 64;
 
 /// Cosines and sines of the rotary encoding, [context, head_width / 2] each. Feature i turns together with feature
 /// i + head_width / 2, as in Llama checkpoints.

@@ -4,21 +4,41 @@ use super::lanes::add_assign;
 use crate::cpu::Cpu;
 
 /// Adds each token's row to x: [n, width].
-pub(crate) fn forward_add(cpu: &Cpu, table: &[f32], ids: impl Iterator<Item = u8>, width: usize, x: &mut [f32]) {
+pub(crate) fn forward_add(cpu: &Cpu, table: &[f32], ids: impl Iterator<Item = u32>, width: usize, x: &mut [f32]) {
     for (x, id) in x.chunks_exact_mut(width).zip(ids) {
-        add_assign(cpu, x, &table[usize::from(id) * width..][..width]);
+        add_assign(cpu, x, &table[id as usize * width..][..width]);
     }
 }
 
 /// Adds each token's gradient to its row, in the order of the tokens.
-pub(crate) fn backward(cpu: &Cpu, dx: &[f32], ids: impl Iterator<Item = u8>, width: usize, dtable: &mut [f32]) {
+pub(crate) fn backward(cpu: &Cpu, dx: &[f32], ids: impl Iterator<Item = u32>, width: usize, dtable: &mut [f32]) {
     for (dx, id) in dx.chunks_exact(width).zip(ids) {
-        add_assign(cpu, &mut dtable[usize::from(id) * width..][..width], dx);
+        add_assign(cpu, &mut dtable[id as usize * width..][..width], dx);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::super::oracle::{Oracle, pseudo_random};
+
+    #[test]
+    fn agrees_with_autograd() {
+        let (vocab, width, ids) = (7, 5, [3, 0, 6, 3, 3, 1]);
+        let (table, x) = (pseudo_random(1, vocab * width), pseudo_random(2, ids.len() * width));
+        let dy = pseudo_random(3, x.len());
+        let rows = Tensor::new(ids.as_slice(), &Device::Cpu).unwrap();
+        let oracle = Oracle::new(&[(&table, &[vocab, width]), (&x, &[ids.len(), width])]);
+        let (y, gradients) = oracle.run(&dy, |v| &v[1] + v[0].index_select(&rows, 0)?);
+        let (cpu, mut found, mut d_table) = (crate::cpu::Cpu::default(), x, vec![0.0; table.len()]);
+        super::forward_add(&cpu, &table, ids.into_iter(), width, &mut found);
+        super::backward(&cpu, &dy, ids.into_iter(), width, &mut d_table);
+        oracle.assert_close("y", &found, &y);
+        oracle.assert_close("dtable", &d_table, &gradients[0]);
+        oracle.assert_close("dx", &dy, &gradients[1]);
+    }
+
     #[test]
     fn repeated_tokens_add_up() {
         let cpu = crate::cpu::Cpu::default();

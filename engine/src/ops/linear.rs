@@ -15,8 +15,8 @@ pub(crate) fn forward_add(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize, y: &mu
     rows(cpu, Into::Added, x, (w, View::rows(inputs).transposed()), inputs, y);
 }
 
-/// dst = a·b or dst += a·b for row-major a [n, k] and dst; threads take rows.
-fn rows(cpu: &Cpu, into: Into, a: &[f32], b: (&[f32], View), k: usize, dst: &mut [f32]) {
+/// dst = a·b or dst += a·b for row-major a [n, k] and dst [n, columns of b]; threads take rows.
+pub(crate) fn rows(cpu: &Cpu, into: Into, a: &[f32], b: (&[f32], View), k: usize, dst: &mut [f32]) {
     let n = b.0.len() / k;
     let share = cpu.share(a.len() / k);
     cpu.each(dst.chunks_mut(share * n).zip(a.chunks(share * k)), |(dst, a)| {

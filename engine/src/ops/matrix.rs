@@ -23,6 +23,12 @@ const ROW_BLOCK: usize = 96;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
 const FEW_ROWS: usize = 64;
 
+/// Most values that a thread keeps packed for products of an inner dimension of `inner` with `columns` columns.
+pub(crate) fn packed_values(columns: usize, inner: usize) -> usize {
+    let inner = inner.min(INNER_PIECE);
+    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK)
+}
+
 thread_local! {
     static PACKED: RefCell<Packs> = const { RefCell::new(Packs { right: Vec::new(), left: Vec::new() }) };
 }
@@ -171,6 +177,8 @@ impl Product<'_> {
             let at = used;
             used += inner.len() * width;
             if packed.len() < used {
+                // No more than is needed: it is kept, and counted on ([`crate::memory`]).
+                packed.reserve_exact(used - packed.len());
                 packed.resize(used, 0.0);
             }
             self.pack_right(inner, &columns, width, &mut packed[at..used]);
@@ -267,7 +275,9 @@ impl Product<'_> {
     #[inline(always)]
     fn pack_left<const ROWS: usize>(&mut self, rows: &Range<usize>, inner: &Range<usize>) {
         let to = &mut self.packed.left;
-        to.resize(rows.len().next_multiple_of(ROWS) * inner.len(), 0.0);
+        let needed = rows.len().next_multiple_of(ROWS) * inner.len();
+        to.reserve_exact(needed.saturating_sub(to.len()));
+        to.resize(needed, 0.0);
         for (to, first) in to.chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
             let used = ROWS.min(rows.end - first);
             let (places, _) = to.as_chunks_mut::<ROWS>();

@@ -7,7 +7,7 @@ use super::{
 use crate::{buffer::Buffer, cpu::Cpu};
 
 /// Keeps the root away from zero.
-const EPSILON: f32 = 1e-5;
+pub(crate) const EPSILON: f32 = 1e-5;
 
 /// A normalised matrix, and 1/rms of each row for the way back.
 pub(crate) struct Normed {

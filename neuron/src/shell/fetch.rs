@@ -25,7 +25,7 @@ fn limit_bytes(model: &ModelConfig, blob: Blob) -> usize {
     match blob {
         Blob::Commitment => MAX_COMMITMENT_BYTES,
         Blob::Gradient(stage) => GradientCodec::F32.max_encoded_bytes(parameters(stage)),
-        // Weights, two moments, and the optimizer's few numbers.
+        // Weights, at most two moments, and the optimizer's few numbers.
         Blob::State(stage) => 3 * WeightCodec::F32.max_encoded_bytes(parameters(stage)) + 64,
     }
 }
@@ -80,14 +80,15 @@ pub async fn weights(
     for peer in from {
         let Some(bytes) = ask(net, peer, state.blob, limit_bytes(model, Blob::State(stage))).await else { continue };
         let model = model.clone();
-        let decoded =
-            spawn_blocking(move || match WeightCodec::F32.decode_snapshot(&model, StageIndex(stage.0), &bytes) {
-                Ok((weights, _)) => (Hash::from(weights.hash()) == state.theta).then_some(weights),
+        let decoded = spawn_blocking(move || {
+            match WeightCodec::F32.decode_snapshot_weights(&model, StageIndex(stage.0), &bytes) {
+                Ok(weights) => (Hash::from(weights.hash()) == state.theta).then_some(weights),
                 Err(error) => {
                     tracing::warn!(stage = stage.0, %error, "a state is not what its name promises");
                     None
                 }
-            });
+            }
+        });
         // Under this name it will not get better, whoever gives it.
         return decoded.await.ok().flatten();
     }

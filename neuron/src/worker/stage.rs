@@ -314,13 +314,14 @@ impl StageWorker {
 
     fn initialise(&mut self, stage: StageId) -> Result<StageState, OrderError> {
         let weights = Weights::initial(self.plan.model(), stage_of(stage), &self.plan.manifest().seed.0)?;
-        let optimizer = OptimizerState::new(weights.layout());
+        let optimizer = OptimizerState::new(weights.layout(), self.plan.optimizer());
         self.stand_on_new(weights, optimizer)
     }
 
     fn load(&mut self, stage: StageId, state: StageState) -> Result<(), OrderError> {
         let bytes = self.store.blobs().get(&state.blob.0)?.ok_or(OrderError::NoBlob)?;
-        let (weights, optimizer) = WeightCodec::F32.decode_snapshot(self.plan.model(), stage_of(stage), &bytes)?;
+        let (model, optimizer) = (self.plan.model(), self.plan.optimizer());
+        let (weights, optimizer) = WeightCodec::F32.decode_snapshot(model, optimizer, stage_of(stage), &bytes)?;
         if Hash::from(weights.hash()) != state.theta {
             return Err(OrderError::OtherWeights);
         }

@@ -3,6 +3,9 @@
 //! Tensors carry Llama's names where Llama has them: the engine's fused `qkv_proj` and `gate_up_proj` are written as
 //! `q_proj`, `k_proj`, `v_proj`, `gate_proj`, `up_proj`; what belongs to the boundaries is under `model.boundaries`.
 
+mod file;
+pub mod llama;
+
 use std::{borrow::Cow, collections::HashMap};
 
 use safetensors::{Dtype, SafeTensors, View};
@@ -10,7 +13,7 @@ use thiserror::Error;
 
 use crate::{
     codec::floats,
-    model::{ConfigError, ModelConfig, Parameter, Weights, WeightsError},
+    model::{ConfigError, ModelConfig, Parameter, Piece, Weights, WeightsError},
     whole::{WholeModel, WholeModelError},
 };
 
@@ -36,6 +39,30 @@ pub enum CheckpointError {
     /// Not safetensors.
     #[error("the tensors are malformed: {0}")]
     Malformed(#[from] safetensors::SafeTensorError),
+    /// Shorter than what its first bytes promise.
+    #[error(
+        "a file of {found} bytes is too short for its own list of tensors: it was cut off, or is none of safetensors"
+    )]
+    CutOff {
+        /// Its length.
+        found: usize,
+    },
+    /// A list of tensors that is longer than one of the model's tensors can be.
+    #[error("the list of tensors has {found} bytes, more than the {limit} that this model's can have")]
+    HeaderTooLong {
+        /// Its length.
+        found: u64,
+        /// What it can be.
+        limit: u64,
+    },
+    /// More or fewer values than the model has.
+    #[error("{found} bytes of tensors, the configuration needs {expected}: is it the configuration of another model?")]
+    Size {
+        /// Bytes needed.
+        expected: u64,
+        /// Bytes found.
+        found: u64,
+    },
     /// A tensor is missing.
     #[error("tensor {name} is missing")]
     Missing {
@@ -79,36 +106,6 @@ pub struct Checkpoint {
     pub config: String,
 }
 
-/// One tensor in a file: its name, and which rows of a parameter it is.
-struct Piece {
-    name: String,
-    shape: Vec<usize>,
-    values: std::ops::Range<usize>,
-}
-
-/// The tensors in which a parameter is written, in the order of its rows.
-fn pieces(config: &ModelConfig, parameter: &Parameter) -> Vec<Piece> {
-    let (queries, shared) = (config.heads * config.head_width(), config.kv_heads() * config.head_width());
-    let split: &[(&str, usize)] = match () {
-        () if parameter.name.ends_with(".qkv_proj.weight") => {
-            &[("q_proj", queries), ("k_proj", shared), ("v_proj", shared)]
-        }
-        () if parameter.name.ends_with(".gate_up_proj.weight") => &[("gate_proj", config.ffn), ("up_proj", config.ffn)],
-        () => {
-            let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
-            return vec![Piece { name, shape, values: parameter.range.clone() }];
-        }
-    };
-    let prefix = parameter.name.trim_end_matches(".weight").rsplit_once('.').map_or("", |(prefix, _)| prefix);
-    let (columns, mut start) = (parameter.shape[1], parameter.range.start);
-    let piece = |&(part, rows): &(&str, usize)| {
-        let values = start..start + rows * columns;
-        start = values.end;
-        Piece { name: format!("{prefix}.{part}.weight"), shape: vec![rows, columns], values }
-    };
-    split.iter().map(piece).collect()
-}
-
 struct Written<'a> {
     shape: Vec<usize>,
     values: &'a [f32],
@@ -136,8 +133,8 @@ impl View for Written<'_> {
 pub fn export(model: &WholeModel) -> Result<Checkpoint, CheckpointError> {
     let mut tensors = Vec::new();
     for weights in model.weights() {
-        for piece in weights.layout().parameters().iter().flat_map(|parameter| pieces(model.config(), parameter)) {
-            tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.values] }));
+        for piece in weights.layout().parameters().iter().flat_map(Parameter::pieces) {
+            tensors.push((piece.name, Written { shape: piece.shape, values: &weights.values()[piece.range] }));
         }
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -152,24 +149,25 @@ pub fn import(config: &str, tensors: &[u8]) -> Result<WholeModel, CheckpointErro
     }
     let config: ModelConfig = serde_json::from_str(config)?;
     config.validate()?;
-    let file = SafeTensors::deserialize(tensors)?;
-    let mut layouts = Vec::new();
-    let mut expected = 0;
-    for stage in config.stage_indices() {
-        let layout = config.layout(stage)?;
-        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
-            check(&file, &piece)?;
-            expected += 1;
-        }
-        layouts.push(layout);
+    let expected_bytes = config.parameters()? * 4;
+    let found_bytes = file::value_bytes(tensors)?;
+    if found_bytes != expected_bytes {
+        return Err(CheckpointError::Size { expected: expected_bytes, found: found_bytes });
     }
+    let layouts: Vec<_> = config.stage_indices().map(|stage| config.layout(stage)).collect::<Result<_, _>>()?;
+    let pieces = || layouts.iter().flat_map(|layout| layout.parameters()).flat_map(Parameter::pieces);
+    let file = file::open(tensors, pieces().map(|piece| piece.name.len()))?;
+    for piece in pieces() {
+        check(&file, &piece)?;
+    }
+    let expected = pieces().count();
     if file.len() != expected {
         return Err(CheckpointError::Superfluous { expected, found: file.len() });
     }
     let mut weights = Vec::with_capacity(layouts.len());
     for (stage, layout) in config.stage_indices().zip(layouts) {
         let mut values = Vec::with_capacity(layout.len());
-        for piece in layout.parameters().iter().flat_map(|parameter| pieces(&config, parameter)) {
+        for piece in layout.parameters().iter().flat_map(Parameter::pieces) {
             values.extend(floats(file.tensor(&piece.name)?.data()));
         }
         weights.push(Weights::from_values(&config, stage, values)?);
@@ -195,6 +193,7 @@ fn check(file: &SafeTensors<'_>, piece: &Piece) -> Result<(), CheckpointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Bottleneck;
 
     fn model() -> WholeModel {
         WholeModel::initial(&ModelConfig::small(), &[5; 32]).unwrap()
@@ -213,6 +212,28 @@ mod tests {
         assert_eq!(import(&checkpoint.config, &checkpoint.tensors).unwrap().hash(), model.hash());
         let file = SafeTensors::deserialize(&checkpoint.tensors).unwrap();
         assert_eq!(file.tensor("model.layers.2.self_attn.v_proj.weight").unwrap().shape(), [32, 64]);
+    }
+
+    #[test]
+    fn what_fuzzing_starts_from_is_read() {
+        let split = |bytes: &'static [u8]| {
+            let end = bytes.iter().position(|&byte| byte == 0).unwrap();
+            (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 1..])
+        };
+        for seed in [
+            include_bytes!("../../fuzz/seeds/checkpoint/one_stage").as_slice(),
+            include_bytes!("../../fuzz/seeds/checkpoint/two_stages"),
+        ] {
+            let (config, tensors) = split(seed);
+            import(config, tensors).unwrap();
+        }
+        for (seed, layers) in [
+            (include_bytes!("../../fuzz/seeds/llama/plain").as_slice(), vec![1]),
+            (include_bytes!("../../fuzz/seeds/llama/tied_halves_cut"), vec![1, 1]),
+        ] {
+            let (config, tensors) = split(&seed[1..]);
+            llama::import(config, &[tensors], &llama::Cut { layers_per_stage: layers, context: 2 }).unwrap();
+        }
     }
 
     #[test]
@@ -239,15 +260,34 @@ mod tests {
             import(&" ".repeat(MAX_CONFIG_BYTES + 1), tensors),
             Err(CheckpointError::ConfigTooLong { .. })
         ));
-        assert!(matches!(import(config, &tensors[..tensors.len() - 1]), Err(CheckpointError::Malformed(_))));
-        assert!(matches!(import(config, &[0xff; 64]), Err(CheckpointError::Malformed(_))));
+        assert!(matches!(import(config, &tensors[..tensors.len() - 1]), Err(CheckpointError::Size { .. })));
+        assert!(matches!(import(config, &[0xff; 64]), Err(CheckpointError::CutOff { found: 64 })));
+        assert!(matches!(import(config, &tensors[..7]), Err(CheckpointError::CutOff { found: 7 })));
         let wider = config.replace("\"ffn\": 192", "\"ffn\": 200");
-        assert!(matches!(import(&wider, tensors), Err(CheckpointError::Shape { .. })));
-        let shorter = ModelConfig { layers_per_stage: vec![1, 1, 1], ..ModelConfig::small() };
-        assert!(matches!(
-            import(&serde_json::to_string(&shorter).unwrap(), tensors),
-            Err(CheckpointError::Superfluous { .. })
-        ));
+        assert!(matches!(import(&wider, tensors), Err(CheckpointError::Size { .. })));
+        // As many values in other shapes.
+        let other = ModelConfig { bottleneck: Bottleneck::AnchorRes { r: 64, hidden: 36 }, ..ModelConfig::small() };
+        assert_eq!(other.parameters().unwrap(), ModelConfig::small().parameters().unwrap());
+        let other = serde_json::to_string(&other).unwrap();
+        assert!(matches!(import(&other, tensors), Err(CheckpointError::Shape { .. })));
+        let (header, values) =
+            tensors[8..].split_at(tensors.len() - 8 - model().config().parameters().unwrap() as usize * 4);
+        let with_header = |header: &[u8]| {
+            let length = (header.len() as u64).to_le_bytes();
+            import(config, &[&length, header, values].concat())
+        };
+        assert!(with_header(header).is_ok());
+        let long = [header, &[b' '; 1 << 20]].concat();
+        assert!(matches!(with_header(&long), Err(CheckpointError::HeaderTooLong { .. })));
+        assert!(matches!(with_header(&header[..header.len() / 2]), Err(CheckpointError::Malformed(_))));
+        let text = String::from_utf8(header.to_vec()).unwrap();
+        let renamed = text.replace("model.norm.weight", "model.norm.height");
+        assert!(
+            matches!(with_header(renamed.as_bytes()), Err(CheckpointError::Missing { name }) if name == "model.norm.weight")
+        );
+        // A tensor of no values takes no room, and is none of the model's.
+        let more = text.replacen('{', r#"{"nothing":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"#, 1);
+        assert!(matches!(with_header(more.as_bytes()), Err(CheckpointError::Superfluous { .. })));
         let mut spoiled = checkpoint.tensors.clone();
         let last = spoiled.len() - 4;
         spoiled[last..].copy_from_slice(&f32::NAN.to_le_bytes());
