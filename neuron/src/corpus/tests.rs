@@ -1,0 +1,116 @@
+use std::fs;
+use std::sync::Arc;
+
+use ::parquet::data_type::{ByteArray, ByteArrayType};
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::parser::parse_message_type;
+
+use super::*;
+
+/// A document of half the least corpus.
+fn document(c: char) -> String {
+    c.to_string().repeat(MIN_CORPUS_BYTES / 2)
+}
+
+fn malformed(path: &Path) -> String {
+    match load(path, MAX_CORPUS_BYTES) {
+        Err(error @ CorpusError::Malformed { .. }) => error.to_string(),
+        other => panic!("{:?}", other.map(|bytes| bytes.len())),
+    }
+}
+
+#[test]
+fn a_folder_is_read_in_the_order_of_its_paths_without_binaries() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("b")).unwrap();
+    fs::write(folder.path().join("b/x.txt"), document('x')).unwrap();
+    fs::write(folder.path().join("a.txt"), document('a')).unwrap();
+    fs::write(folder.path().join("0.bin"), b"\0\0\0").unwrap();
+    fs::write(folder.path().join(".hidden"), document('h')).unwrap();
+    let corpus = load(folder.path(), MAX_CORPUS_BYTES).unwrap();
+    assert_eq!(corpus, [document('a'), document('x')].concat().into_bytes());
+    let cut = load(folder.path(), MIN_CORPUS_BYTES - 1);
+    assert!(matches!(cut, Err(CorpusError::TooSmall { .. })), "the bound holds");
+}
+
+#[test]
+fn what_cannot_be_trained_on_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = load(&folder.path().join("no"), MAX_CORPUS_BYTES).unwrap_err();
+    assert!(matches!(&missing, CorpusError::Unreadable { .. }) && missing.to_string().contains("--corpus"));
+    assert!(matches!(load(folder.path(), MAX_CORPUS_BYTES), Err(CorpusError::TooSmall { found_bytes: 0, .. })));
+    let (binary, empty) = (folder.path().join("model.bin"), folder.path().join("empty.txt"));
+    fs::write(&binary, [0; 100_000]).unwrap();
+    fs::write(&empty, "").unwrap();
+    assert!(matches!(load(&binary, MAX_CORPUS_BYTES), Err(CorpusError::Binary { .. })));
+    assert!(matches!(load(&empty, MAX_CORPUS_BYTES), Err(CorpusError::TooSmall { found_bytes: 0, .. })));
+    // Listed a moment ago, gone now.
+    let vanished = load_files(&[folder.path().join("gone.txt")], folder.path(), MAX_CORPUS_BYTES);
+    assert!(matches!(vanished, Err(CorpusError::Unreadable { path, .. }) if path.ends_with("gone.txt")));
+}
+
+#[test]
+fn every_line_of_json_gives_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crawl.JSONL");
+    let lines = [
+        serde_json::json!({"id": 1, "text": document('a'), "meta": {"text": "no"}}).to_string(),
+        String::new(),
+        serde_json::json!({"text": "ü\n\"q\""}).to_string(),
+        serde_json::json!({"text": document('b')}).to_string(),
+    ];
+    fs::write(&path, lines.join("\n")).unwrap();
+    let expected = [document('a'), "ü\n\"q\"".to_owned(), document('b'), String::new()].join("\n");
+    assert_eq!(load(&path, MAX_CORPUS_BYTES).unwrap(), expected.as_bytes());
+    assert_eq!(load(&path, MIN_CORPUS_BYTES).unwrap(), &expected.as_bytes()[..MIN_CORPUS_BYTES]);
+
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+    assert!(malformed(&path).contains("line 4"), "truncated");
+    for wrong in ["[1]", "{\"text\": 7}", "{\"txt\": \"\"}", "\0\0"] {
+        fs::write(&path, format!("{}\n{wrong}\n", lines[0])).unwrap();
+        assert!(malformed(&path).contains("line 2"), "{wrong}");
+    }
+}
+
+/// Writes a Parquet file of one column in row groups of these documents.
+fn write_parquet(path: &Path, column: &str, groups: &[&[Option<&str>]]) {
+    let schema =
+        Arc::new(parse_message_type(&format!("message m {{ OPTIONAL BYTE_ARRAY {column} (UTF8); }}")).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut file = SerializedFileWriter::new(fs::File::create(path).unwrap(), schema, properties).unwrap();
+    for rows in groups {
+        let values: Vec<ByteArray> = rows.iter().flatten().map(|row| ByteArray::from(*row)).collect();
+        let levels: Vec<i16> = rows.iter().map(|row| i16::from(row.is_some())).collect();
+        let mut group = file.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    file.close().unwrap();
+}
+
+#[test]
+fn every_row_of_parquet_gives_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.parquet");
+    let (a, b) = (document('a'), document('b'));
+    let many: Vec<Option<&str>> = vec![Some("x"); 3 * 1_024 + 7];
+    write_parquet(&path, "text", &[&[Some(&a), None, Some("ü")], &many, &[Some(&b)]]);
+    let expected = format!("{a}\nü\n{}{b}\n", "x\n".repeat(many.len()));
+    assert_eq!(load(&path, MAX_CORPUS_BYTES).unwrap(), expected.as_bytes());
+
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 4, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        malformed(&path);
+    }
+    let mut spoiled = whole.clone();
+    spoiled[8..200].fill(0xff);
+    fs::write(&path, spoiled).unwrap();
+    malformed(&path);
+    write_parquet(&path, "content", &[&[Some(&a), Some(&b)]]);
+    assert!(malformed(&path).contains("`text`"));
+}
