@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::secrets::tell;
 use super::{CliError, PasswordArgs};
-use crate::{Exposed, Keypair, Wallet};
+use crate::{AccountId, Exposed, Keypair, Wallet, WalletError};
 
 const DEFAULT_NAME: &str = "default";
 /// Under the home directory.
@@ -116,6 +116,14 @@ impl WalletArgs {
         wallet.hotkey(name, Some(&password)).map_err(|error| password.explain(error))
     }
 
+    /// The hotkey's address, for which no password is needed unless its public half is missing.
+    pub fn hotkey_id(&self, password: &PasswordArgs) -> Result<AccountId, CliError> {
+        match self.open()?.hotkeypub(self.hotkey_name()) {
+            Err(WalletError::Missing { .. }) => Ok(self.hotkey_pair(password)?.account_id()),
+            public => Ok(public?.account_id),
+        }
+    }
+
     /// Loads the coldkey, asking for a password only if it is encrypted. Says so on stderr when others can get at it.
     pub fn coldkey_pair(&self, password: &PasswordArgs) -> Result<Keypair, CliError> {
         let wallet = self.open()?;
@@ -139,6 +147,8 @@ fn warn(exposed: &Exposed) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyfile::StoredKey;
+    use crate::{CryptoType, Existing, Protection};
 
     #[test]
     fn a_tilde_is_the_home_directory_and_only_in_front() {
@@ -159,5 +169,23 @@ mod tests {
         let config: WalletConfig = toml::from_str("wallet='a'\nwallet_hotkey='b'\nnetwork='local'").unwrap();
         let args = said.or_config(config);
         assert_eq!((args.wallet_name(), args.hotkey_name()), ("said", "b"));
+    }
+
+    #[test]
+    fn an_address_takes_no_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = WalletArgs { wallet_path: Some(folder.path().to_owned()), ..WalletArgs::default() };
+        let key = StoredKey::from_seed([7; 32], CryptoType::Sr25519);
+        let wallet = args.open().unwrap();
+        wallet.create_hotkey("default", &key, Protection::Plain, Existing::Keep).unwrap();
+        let address = wallet.hotkeypub("default").unwrap().account_id;
+        // What nobody has the password of.
+        std::fs::write(wallet.hotkey_path("default").unwrap(), [b"$NACL".as_slice(), &[1; 200]].concat()).unwrap();
+        assert_eq!(args.hotkey_id(&PasswordArgs::default()).unwrap(), address);
+        let nobody = WalletArgs { wallet: Some("nobody".into()), ..args };
+        assert!(matches!(
+            nobody.hotkey_id(&PasswordArgs::default()),
+            Err(CliError::Wallet(WalletError::Missing { .. }))
+        ));
     }
 }

@@ -27,7 +27,7 @@ struct Registered {
 /// Registers the wallet's hotkey; done at once if it already is.
 pub async fn register(common: &CommonArgs, args: &RegisterArgs) -> Result<()> {
     let output = common.output();
-    let hotkey = common.wallet.hotkey_pair(&args.password)?.account_id();
+    let hotkey = common.wallet.hotkey_id(&args.password)?;
     let client = common.connect().await?;
     let snapshot = client.latest().await?;
     let netuid = common.subnet(&snapshot).await?;

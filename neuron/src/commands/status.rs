@@ -31,7 +31,7 @@ struct Status {
 }
 
 pub(crate) async fn status(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
-    let hotkey = common.wallet.hotkey_pair(&args.password)?.account_id();
+    let hotkey = common.wallet.hotkey_id(&args.password)?;
     let client = common.connect_briefly().await?;
     let snapshot = client.latest().await?;
     let netuid = common.subnet(&snapshot).await?;

@@ -91,7 +91,7 @@ pub(super) async fn explain(common: &CommonArgs, args: &ExplainArgs) -> Result<(
     let netuid = common.subnet(&snapshot).await?;
     let state = match &args.state {
         Some(state) => state.clone(),
-        None => state_of(netuid, &common.wallet.hotkey_pair(&PasswordArgs::default())?.account_id())?,
+        None => state_of(netuid, &common.wallet.hotkey_id(&PasswordArgs::default())?)?,
     };
     let Some(ledger) = Ledger::read(&state)? else {
         bail!(

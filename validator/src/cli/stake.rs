@@ -28,7 +28,7 @@ struct Staked {
 /// Stakes, after asking.
 pub(super) async fn stake(common: &CommonArgs, args: &StakeArgs) -> Result<()> {
     let output = common.output();
-    let hotkey = common.wallet.hotkey_pair(&args.password)?.account_id();
+    let hotkey = common.wallet.hotkey_id(&args.password)?;
     let client = common.connect().await?;
     let snapshot = client.latest().await?;
     let netuid = common.subnet(&snapshot).await?;

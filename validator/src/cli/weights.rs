@@ -33,7 +33,7 @@ struct Committed {
 
 /// Shows what the chain holds of the hotkey's weights.
 pub(super) async fn weights(common: &CommonArgs) -> Result<()> {
-    let hotkey = common.wallet.hotkey_pair(&PasswordArgs::default())?.account_id();
+    let hotkey = common.wallet.hotkey_id(&PasswordArgs::default())?;
     let client = common.connect_briefly().await?;
     let snapshot = client.latest().await?;
     let netuid = common.subnet(&snapshot).await?;
