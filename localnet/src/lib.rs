@@ -37,14 +37,14 @@ pub mod up;
 pub mod view;
 pub mod watch;
 
-/// Prints to stdout, the channel of results.
-#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
+use std::io::{self, Write};
+
+/// Prints to stdout, the channel of results. A reader that has hung up does not stop what runs.
 pub fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 /// Prints to stderr, the channel of errors.
-#[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
 pub fn complain(text: &str) {
-    eprintln!("error: {text}");
+    let _ = writeln!(io::stderr(), "error: {text}");
 }
