@@ -311,7 +311,8 @@ fn axon(info: AxonInfo) -> Option<Axon> {
     };
     let served_at = BlockNumber(info.block);
     let axon = Axon { ip, port: info.port, protocol: info.protocol, version: info.version, served_at };
-    (axon.port != 0).then_some(axon)
+    // Who has taken an axon back serves nowhere.
+    (axon.port != 0 && !ip.is_unspecified()).then_some(axon)
 }
 
 #[cfg(test)]
@@ -327,6 +328,7 @@ mod tests {
         assert_eq!(address(info(1 << 32, 4, 8091)), None, "an IPv4 address has 32 bits");
         assert_eq!(address(info(1, 5, 8091)), None);
         assert_eq!(address(info(1, 4, 0)), None);
+        assert_eq!(address(info(0, 4, 1)), None);
     }
 
     #[test]

@@ -148,12 +148,7 @@ impl Snapshot {
     }
 
     /// One value, or what its absence means on this chain. Where absence means that there is none, it is an error.
-    pub(crate) async fn value<T: DecodeAsType>(
-        &self,
-        pallet: &str,
-        item: &str,
-        keys: &[Argument],
-    ) -> Result<T, ChainError> {
+    pub async fn value<T: DecodeAsType>(&self, pallet: &str, item: &str, keys: &[Argument]) -> Result<T, ChainError> {
         let bytes = self.raw(pallet, item, keys).await?;
         let bytes = match bytes {
             Some(bytes) => Some(bytes),
@@ -164,7 +159,7 @@ impl Snapshot {
     }
 
     /// One value, if it is there.
-    pub(crate) async fn optional<T: DecodeAsType>(
+    pub async fn optional<T: DecodeAsType>(
         &self,
         pallet: &str,
         item: &str,
@@ -227,7 +222,7 @@ impl Snapshot {
     }
 
     /// All entries of a map under the first few of its keys, by the last key.
-    pub(crate) async fn map<K: DecodeAsType + Ord, V: DecodeAsType>(
+    pub async fn map<K: DecodeAsType + Ord, V: DecodeAsType>(
         &self,
         pallet: &str,
         item: &str,

@@ -118,6 +118,26 @@ pub mod pallet {
             Ok(())
         }
 
+        /// Makes a subnet smaller: those who earned least go, and uids are numbered anew. By root or the subnet's owner.
+        #[pallet::call_index(78)]
+        #[pallet::weight(Subtensor::<T>::trim_weight())]
+        pub fn sudo_trim_to_max_allowed_uids(origin: OriginFor<T>, netuid: NetUid, max_n: u16) -> DispatchResult {
+            Self::ensure_owner_or_root(origin, netuid, 78)?;
+            Subtensor::<T>::trim_to_max_allowed_uids(netuid, max_n)
+        }
+
+        /// Sets to how many neurons a subnet's owner may trim it. By root.
+        #[pallet::call_index(79)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_allowed_uids(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            min_allowed_uids: u16,
+        ) -> DispatchResult {
+            Self::ensure_root_for(origin, netuid)?;
+            Subtensor::<T>::set_min_allowed_uids(netuid, min_allowed_uids)
+        }
+
         /// Sets how many neurons fit. By root or the subnet's owner.
         #[pallet::call_index(15)]
         #[pallet::weight(Subtensor::<T>::start_weight())]

@@ -621,6 +621,7 @@ mod calls {
                 origin_netuid,
                 destination_netuid,
                 alpha_amount,
+                None,
             )
         }
 
@@ -638,6 +639,7 @@ mod calls {
             Self::do_transfer_stake(
                 origin,
                 destination_coldkey,
+                hotkey.clone(),
                 hotkey,
                 origin_netuid,
                 destination_netuid,
@@ -697,6 +699,79 @@ mod calls {
             netuid: NetUid,
         ) -> DispatchResult {
             Self::do_burn_alpha(origin, hotkey, amount, netuid)
+        }
+
+        /// Buys alpha for TAO and destroys it; with a limit, not if the price would rise past it.
+        #[pallet::call_index(132)]
+        #[pallet::weight(Pallet::<T>::stake_weight())]
+        pub fn add_stake_burn(
+            origin: OriginFor<T>,
+            hotkey: T::AccountId,
+            netuid: NetUid,
+            amount: TaoBalance,
+            limit: Option<TaoBalance>,
+        ) -> DispatchResult {
+            Self::do_add_stake_burn(origin, hotkey, netuid, amount, limit)
+        }
+
+        /// Calls for an epoch out of turn. By the subnet's owner, where weights are not committed first.
+        #[pallet::call_index(141)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn trigger_epoch(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+            Self::do_trigger_epoch(origin, netuid)
+        }
+
+        // ---- What later versions of Bittensor's chain have. The indices are this chain's. ----
+
+        /// Moves stake like `move_stake`; to another subnet within a limit on the relative price, as `swap_stake_limit`. The
+        /// largest amount there is stands for all of it.
+        #[pallet::call_index(201)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn move_stake_limit(
+            origin: OriginFor<T>,
+            origin_hotkey: T::AccountId,
+            destination_hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+            limit_price: TaoBalance,
+            allow_partial: bool,
+        ) -> DispatchResult {
+            let amount = Self::all_or(&origin, &origin_hotkey, origin_netuid, alpha_amount);
+            let limit = Some(Limit { price: limit_price, allow_partial });
+            Self::do_move_stake(
+                origin,
+                origin_hotkey,
+                destination_hotkey,
+                origin_netuid,
+                destination_netuid,
+                amount,
+                limit,
+            )
+        }
+
+        /// Gives stake to another coldkey and another hotkey at once. The largest amount there is stands for all of it.
+        #[pallet::call_index(202)]
+        #[pallet::weight(Pallet::<T>::move_weight())]
+        pub fn transfer_stake_and_hotkey(
+            origin: OriginFor<T>,
+            destination_coldkey: T::AccountId,
+            origin_hotkey: T::AccountId,
+            destination_hotkey: T::AccountId,
+            origin_netuid: NetUid,
+            destination_netuid: NetUid,
+            alpha_amount: AlphaBalance,
+        ) -> DispatchResult {
+            let amount = Self::all_or(&origin, &origin_hotkey, origin_netuid, alpha_amount);
+            Self::do_transfer_stake(
+                origin,
+                destination_coldkey,
+                origin_hotkey,
+                destination_hotkey,
+                origin_netuid,
+                destination_netuid,
+                amount,
+            )
         }
     }
 }

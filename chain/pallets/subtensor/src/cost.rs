@@ -72,6 +72,13 @@ impl<T: Config> Pallet<T> {
         bound::<T>(30 + u64::from(defaults::SUBNET_LIMIT), 50)
     }
 
+    /// Numbering the neurons of a full subnet anew; with several mechanisms there are as many fewer.
+    pub(crate) fn trim_weight() -> Weight {
+        bound::<T>(30, 15).saturating_add(
+            T::DbWeight::get().reads_writes(15, 15).saturating_mul(u64::from(defaults::MAX_ALLOWED_UIDS)),
+        )
+    }
+
     /// Starting a subnet, or changing one hyperparameter.
     pub(crate) fn start_weight() -> Weight {
         bound::<T>(5, 3)

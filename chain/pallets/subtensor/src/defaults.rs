@@ -137,6 +137,10 @@ pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
 pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
 /// The most of them that may be asked for.
 pub const MAX_IMMUNE_OWNER_UIDS: u16 = 10;
+/// A subnet is not trimmed to where so many of its neurons, in hundredths, would be immune.
+pub const MAX_IMMUNE_PERCENT: u64 = 80;
+/// The fewest neurons to which an owner may trim a subnet.
+pub const MIN_ALLOWED_UIDS: u16 = 64;
 
 /// The largest share of a parent's dividends that a child may keep, as a fraction of 65535 (18 %).
 pub const MAX_CHILDKEY_TAKE: u16 = 11_796;

@@ -114,7 +114,8 @@ impl<T: Config> Pallet<T> {
             return None;
         }
         let regular = LastEpochBlock::<T>::get(netuid).saturating_add(u64::from(tempo));
-        Some(regular.max(PendingEpochAt::<T>::get(netuid)))
+        let pending = PendingEpochAt::<T>::get(netuid);
+        Some(if pending == 0 { regular } else { pending })
     }
 }
 

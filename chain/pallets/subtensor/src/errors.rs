@@ -202,6 +202,14 @@ mod errors {
         InputLengthsUnequal,
         /// Neurons times mechanisms would be more than 256.
         TooManyUIDsPerMechanism,
+        /// An epoch out of turn is waiting already.
+        EpochTriggerAlreadyPending,
+        /// The next epoch comes as soon as one that is called for now.
+        AutoEpochAlreadyImminent,
+        /// Commits name the epoch of their reveal, so none may come early: switch commit-reveal off first.
+        DynamicTempoBlockedByCommitReveal,
+        /// Immune neurons would be too large a part of what is left.
+        TrimmingWouldExceedMaxImmunePercentage,
         /// Hyperparameters stand still before an epoch (`AdminFreezeWindow` blocks).
         AdminActionProhibitedDuringWeightsWindow,
 

@@ -46,6 +46,28 @@ mod events {
             /// The block to which it was put off.
             to_block: u64,
         },
+        /// A subnet's owner called for an epoch.
+        EpochTriggered {
+            /// The subnet.
+            netuid: NetUid,
+            /// Its owner.
+            by: T::AccountId,
+            /// The block in which it runs.
+            fires_at: u64,
+        },
+        /// Alpha was bought and destroyed at once.
+        AddStakeBurn {
+            /// The subnet.
+            netuid: NetUid,
+            /// The hotkey whose stake it was for a moment.
+            hotkey: T::AccountId,
+            /// TAO paid.
+            amount: TaoBalance,
+            /// Alpha destroyed.
+            alpha: AlphaBalance,
+        },
+        /// To how many neurons a subnet may be trimmed was set.
+        MinAllowedUidsSet(NetUid, u16),
         /// An epoch's input was inconsistent; nothing was paid, and what is pending waits for the next.
         EpochSkipped {
             /// The subnet.

@@ -7,14 +7,14 @@ use crate::{
     BurnIncreaseMult, CKBurn, ColdkeySwapAnnouncementDelay, ColdkeySwapReannouncementDelay, CommitRevealWeightsEnabled,
     CommitRevealWeightsVersion, Config, Difficulty, Error, Event, ImmuneOwnerUidsLimit, ImmunityPeriod, Kappa,
     LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake, MaxDifficulty,
-    MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedWeights, MinBurn, MinChildkeyTake,
-    MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty, NetUid, NetworkLockReductionInterval, NetworkMinLockCost,
-    NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, Owner, OwnerCutEnabled,
-    OwnerHyperparamRateLimit, Pallet, PendingChildKeyCooldown, RAORecycledForRegistration, RecycleOrBurn,
-    RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
-    SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut, SubnetOwnerHotkey, SubnetworkN, SubtokenEnabled,
-    TaoBalance, TargetRegistrationsPerInterval, Tempo, TxChildkeyTakeRateLimit, TxDelegateTakeRateLimit, TxRateLimit,
-    U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
+    MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedUids, MinAllowedWeights, MinBurn,
+    MinChildkeyTake, MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty, NetUid, NetworkLockReductionInterval,
+    NetworkMinLockCost, NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, Owner,
+    OwnerCutEnabled, OwnerHyperparamRateLimit, Pallet, PendingChildKeyCooldown, PendingEpochAt,
+    RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit,
+    StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut, SubnetOwnerHotkey,
+    SubnetworkN, SubtokenEnabled, TaoBalance, TargetRegistrationsPerInterval, Tempo, TxChildkeyTakeRateLimit,
+    TxDelegateTakeRateLimit, TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
 };
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{
@@ -209,6 +209,26 @@ impl<T: Config> Pallet<T> {
         Self::put_tempo(netuid, tempo)
     }
 
+    /// Calls for an epoch as soon as hyperparameters have stood still for `AdminFreezeWindow` blocks, as the subnet's owner.
+    pub(crate) fn do_trigger_epoch(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+        /// The number of this call, for its rate limit.
+        const CALL: u8 = 141;
+        let by = ensure_signed(origin)?;
+        Self::ensure_subnet_exists(netuid)?;
+        ensure!(SubnetOwner::<T>::get(netuid) == by, Error::<T>::NotSubnetOwner);
+        ensure!(!CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::DynamicTempoBlockedByCommitReveal);
+        ensure!(PendingEpochAt::<T>::get(netuid) == 0, Error::<T>::EpochTriggerAlreadyPending);
+        let next = Self::next_epoch_start_block(netuid).ok_or(Error::<T>::TempoOutOfBounds)?;
+        // This block's epochs have run: the next block is the earliest.
+        let wait = u64::from(AdminFreezeWindow::<T>::get().max(1));
+        let fires_at = Self::current_block().saturating_add(wait);
+        ensure!(next > fires_at, Error::<T>::AutoEpochAlreadyImminent);
+        Self::pass_owner_rate_limit(&by, netuid, CALL)?;
+        PendingEpochAt::<T>::insert(netuid, fires_at);
+        Self::deposit_event(Event::EpochTriggered { netuid, by, fires_at });
+        Ok(())
+    }
+
     /// Sets the blocks between two epochs; 0 stops them.
     pub(crate) fn put_tempo(netuid: NetUid, tempo: u16) -> DispatchResult {
         ensure!(tempo <= defaults::MAX_TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
@@ -225,7 +245,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Sets how many neurons fit; never fewer than there are (pruning them is another matter), nor more than the
+    /// Sets how many neurons fit; never fewer than there are (see [`Self::trim_to_max_allowed_uids`]), nor more than the
     /// chain's weights are made for.
     pub fn set_max_allowed_uids(netuid: NetUid, uids: u16) -> DispatchResult {
         let bounds = SubnetworkN::<T>::get(netuid)..=defaults::MAX_ALLOWED_UIDS;
@@ -233,6 +253,14 @@ impl<T: Config> Pallet<T> {
         Self::ensure_uids_fit(uids, MechanismCountCurrent::<T>::get(netuid))?;
         MaxAllowedUids::<T>::insert(netuid, uids);
         Self::deposit_event(Event::MaxAllowedUidsSet(netuid, uids));
+        Ok(())
+    }
+
+    /// Sets to how many neurons an owner may trim a subnet; to none would end it.
+    pub fn set_min_allowed_uids(netuid: NetUid, uids: u16) -> DispatchResult {
+        ensure!((1..=MaxAllowedUids::<T>::get(netuid)).contains(&uids), Error::<T>::InvalidValue);
+        MinAllowedUids::<T>::insert(netuid, uids);
+        Self::deposit_event(Event::MinAllowedUidsSet(netuid, uids));
         Ok(())
     }
 

@@ -76,6 +76,7 @@ mod storage;
 mod subnets;
 mod take;
 mod timelocked;
+mod trimming;
 mod types;
 mod weights;
 

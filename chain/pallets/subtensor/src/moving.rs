@@ -23,12 +23,14 @@ impl<T: Config> Pallet<T> {
         origin_netuid: NetUid,
         destination_netuid: NetUid,
         amount: AlphaBalance,
+        limit: Option<Limit>,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         ensure!(origin_hotkey != destination_hotkey || origin_netuid != destination_netuid, Error::<T>::SameNetuid);
         let from = Place { coldkey: coldkey.clone(), hotkey: origin_hotkey, netuid: origin_netuid };
         let to = Place { coldkey, hotkey: destination_hotkey, netuid: destination_netuid };
-        let tao = Self::shift(&from, &to, amount, None)?;
+        // Within a subnet nothing is traded: there is no price to keep to.
+        let tao = Self::shift(&from, &to, amount, limit.filter(|_| origin_netuid != destination_netuid))?;
         let Place { coldkey, hotkey, netuid } = from;
         Self::deposit_event(Event::StakeMoved(coldkey, hotkey, netuid, to.hotkey, to.netuid, tao));
         Ok(())
@@ -37,19 +39,25 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_transfer_stake(
         origin: OriginFor<T>,
         destination_coldkey: T::AccountId,
-        hotkey: T::AccountId,
+        origin_hotkey: T::AccountId,
+        destination_hotkey: T::AccountId,
         origin_netuid: NetUid,
         destination_netuid: NetUid,
         amount: AlphaBalance,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
-        ensure!(coldkey != destination_coldkey || origin_netuid != destination_netuid, Error::<T>::SameNetuid);
+        ensure!(
+            coldkey != destination_coldkey
+                || origin_hotkey != destination_hotkey
+                || origin_netuid != destination_netuid,
+            Error::<T>::SameNetuid
+        );
         ensure!(
             TransferToggle::<T>::get(origin_netuid) && TransferToggle::<T>::get(destination_netuid),
             Error::<T>::TransferDisallowed
         );
-        let from = Place { coldkey, hotkey: hotkey.clone(), netuid: origin_netuid };
-        let to = Place { coldkey: destination_coldkey, hotkey, netuid: destination_netuid };
+        let from = Place { coldkey, hotkey: origin_hotkey, netuid: origin_netuid };
+        let to = Place { coldkey: destination_coldkey, hotkey: destination_hotkey, netuid: destination_netuid };
         let tao = Self::shift(&from, &to, amount, None)?;
         Self::deposit_event(Event::StakeTransferred(from.coldkey, to.coldkey, to.hotkey, from.netuid, to.netuid, tao));
         Ok(())
@@ -70,6 +78,19 @@ impl<T: Config> Pallet<T> {
         let tao = Self::shift(&from, &to, amount, limit)?;
         Self::deposit_event(Event::StakeSwapped(from.coldkey, from.hotkey, from.netuid, to.netuid, tao));
         Ok(())
+    }
+
+    /// The amount of a call in which the largest there is stands for all that the signer has there.
+    pub(crate) fn all_or(
+        origin: &OriginFor<T>,
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        amount: AlphaBalance,
+    ) -> AlphaBalance {
+        match ensure_signed(origin.clone()) {
+            Ok(coldkey) if amount == AlphaBalance::MAX => Self::stake_of(hotkey, &coldkey, netuid),
+            _ => amount,
+        }
     }
 
     /// Moves stake; returns what it was worth in TAO.

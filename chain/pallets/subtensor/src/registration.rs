@@ -131,7 +131,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The uids of the subnet's owner that are never pruned: its named hotkey first, then its others by age.
-    fn immune_owner_uids(netuid: NetUid) -> Vec<u16> {
+    pub(crate) fn immune_owner_uids(netuid: NetUid) -> Vec<u16> {
         let named = Uids::<T>::get(netuid, SubnetOwnerHotkey::<T>::get(netuid));
         let mut others: Vec<(u64, u16)> = OwnedHotkeys::<T>::get(SubnetOwner::<T>::get(netuid))
             .iter()
@@ -169,12 +169,7 @@ impl<T: Config> Pallet<T> {
     /// Gives a uid to another hotkey. Nothing that the old holder earned or was entrusted with goes over: a permit that
     /// did would let a newcomer without stake set weights.
     fn replace_neuron(netuid: NetUid, uid: u16, hotkey: &T::AccountId, now: u64) {
-        let old = Keys::<T>::get(netuid, uid);
-        Uids::<T>::remove(netuid, &old);
-        IsNetworkMember::<T>::remove(&old, netuid);
-        Axons::<T>::remove(netuid, &old);
-        Prometheus::<T>::remove(netuid, &old);
-        NeuronCertificates::<T>::remove(netuid, &old);
+        Self::forget_neuron(netuid, uid, &Keys::<T>::get(netuid, uid));
         Active::<T>::mutate(netuid, |v| set(v, uid, true));
         ValidatorPermit::<T>::mutate(netuid, |v| set(v, uid, false));
         Emission::<T>::mutate(netuid, |v| set(v, uid, 0));
@@ -183,13 +178,24 @@ impl<T: Config> Pallet<T> {
         ValidatorTrust::<T>::mutate(netuid, |v| set(v, uid, 0));
         StakeWeight::<T>::mutate(netuid, |v| set(v, uid, 0));
         for index in Self::mechanism_indices(netuid) {
-            WeightCommits::<T>::remove(index, &old);
-            Weights::<T>::remove(index, uid);
-            Bonds::<T>::remove(index, uid);
             Incentive::<T>::mutate(index, |v| set(v, uid, 0));
             LastUpdate::<T>::mutate(index, |v| set(v, uid, now));
         }
         Self::settle(netuid, uid, hotkey, now);
+    }
+
+    /// Removes what a subnet keeps of a neuron that leaves, but for its place in the vectors by uid.
+    pub(crate) fn forget_neuron(netuid: NetUid, uid: u16, hotkey: &T::AccountId) {
+        Uids::<T>::remove(netuid, hotkey);
+        IsNetworkMember::<T>::remove(hotkey, netuid);
+        Axons::<T>::remove(netuid, hotkey);
+        Prometheus::<T>::remove(netuid, hotkey);
+        NeuronCertificates::<T>::remove(netuid, hotkey);
+        for index in Self::mechanism_indices(netuid) {
+            WeightCommits::<T>::remove(index, hotkey);
+            Weights::<T>::remove(index, uid);
+            Bonds::<T>::remove(index, uid);
+        }
     }
 
     fn settle(netuid: NetUid, uid: u16, hotkey: &T::AccountId, now: u64) {

@@ -13,7 +13,8 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_serve_axon(origin: OriginFor<T>, netuid: NetUid, axon: AxonInfo) -> DispatchResult {
         let hotkey = ensure_signed(origin)?;
         let previous = Axons::<T>::get(netuid, &hotkey).map(|axon| axon.block);
-        let now = Self::ensure_servable(&hotkey, netuid, axon.ip, axon.ip_type, axon.port, previous)?;
+        let now =
+            Self::ensure_servable(&hotkey, netuid, axon.ip, axon.ip_type, axon.port, Nowhere::MeansGone, previous)?;
         Axons::<T>::insert(netuid, &hotkey, AxonInfo { block: now, ..axon });
         Self::deposit_event(Event::AxonServed(netuid, hotkey));
         Ok(())
@@ -37,7 +38,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_serve_prometheus(origin: OriginFor<T>, netuid: NetUid, info: PrometheusInfo) -> DispatchResult {
         let hotkey = ensure_signed(origin)?;
         let previous = Prometheus::<T>::get(netuid, &hotkey).map(|info| info.block);
-        let now = Self::ensure_servable(&hotkey, netuid, info.ip, info.ip_type, info.port, previous)?;
+        let now = Self::ensure_servable(&hotkey, netuid, info.ip, info.ip_type, info.port, Nowhere::IsWrong, previous)?;
         Prometheus::<T>::insert(netuid, &hotkey, PrometheusInfo { block: now, ..info });
         Self::deposit_event(Event::PrometheusServed(netuid, hotkey));
         Ok(())
@@ -50,17 +51,28 @@ impl<T: Config> Pallet<T> {
         ip: u128,
         ip_type: u8,
         port: u16,
+        nowhere: Nowhere,
         previous: Option<u64>,
     ) -> Result<u64, DispatchError> {
         ensure!(IsNetworkMember::<T>::get(hotkey, netuid), Error::<T>::HotKeyNotRegisteredInNetwork);
         ensure!(matches!(ip_type, 4 | 6), Error::<T>::InvalidIpType);
-        ensure!(is_reachable(ip, ip_type), Error::<T>::InvalidIpAddress);
+        let is_gone = ip == 0 && nowhere == Nowhere::MeansGone;
+        ensure!(is_gone || is_reachable(ip, ip_type), Error::<T>::InvalidIpAddress);
         ensure!(port != 0, Error::<T>::InvalidPort);
         let now = Self::current_block();
         let limit = ServingRateLimit::<T>::get(netuid);
         ensure!(previous.is_none_or(|block| now.saturating_sub(block) >= limit), Error::<T>::ServingRateLimitExceeded);
         Ok(now)
     }
+}
+
+/// What the address zero says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nowhere {
+    /// That the neuron serves no more: so clients take an axon back.
+    MeansGone,
+    /// Nothing.
+    IsWrong,
 }
 
 /// Whether an address can name one machine. Unlike Bittensor's chain this one takes loopback addresses: a localnet has

@@ -36,20 +36,32 @@ impl<T: Config> Pallet<T> {
         limit: Option<Limit>,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
-        Self::ensure_stakable(netuid, &hotkey)?;
+        Self::buy_stake(&coldkey, &hotkey, netuid, amount, limit)?;
+        Ok(())
+    }
+
+    /// Stakes what may be staked within the limit; returns the TAO that it took and the alpha that it gave.
+    pub(crate) fn buy_stake(
+        coldkey: &T::AccountId,
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        amount: TaoBalance,
+        limit: Option<Limit>,
+    ) -> Result<(TaoBalance, AlphaBalance), DispatchError> {
+        Self::ensure_stakable(netuid, hotkey)?;
         ensure!(amount >= defaults::MIN_STAKE_RAO, Error::<T>::AmountTooLow);
-        ensure!(Self::spendable(&coldkey) >= amount, Error::<T>::NotEnoughBalanceToStake);
+        ensure!(Self::spendable(coldkey) >= amount, Error::<T>::NotEnoughBalanceToStake);
         let market = Self::market(netuid);
         let amount = Self::within_limit(amount, limit, |tao, price| {
             market.buy(tao).map(|deal| deal.after.reserves().is_at_most(price))
         })?;
         ensure!(amount >= defaults::MIN_STAKE_RAO, Error::<T>::AmountTooLow);
-        T::Currency::burn_from(&coldkey, amount, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
+        T::Currency::burn_from(coldkey, amount, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
         let (alpha, fee) = Self::buy_alpha(netuid, amount, Fee::Due)?;
         ensure!(alpha > 0, Error::<T>::AmountTooLow);
-        Self::increase_stake(&hotkey, &coldkey, netuid, alpha)?;
-        Self::deposit_event(Event::StakeAdded(coldkey, hotkey, amount, alpha, netuid, fee));
-        Ok(())
+        Self::increase_stake(hotkey, coldkey, netuid, alpha)?;
+        Self::deposit_event(Event::StakeAdded(coldkey.clone(), hotkey.clone(), amount, alpha, netuid, fee));
+        Ok((amount, alpha))
     }
 
     pub(crate) fn do_remove_stake(

@@ -15,7 +15,7 @@ mod consensus {
     #[pallet::storage]
     pub type LastEpochBlock<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
 
-    /// The block to which an epoch that was due has been put off; 0 if none.
+    /// The block at which an epoch runs out of turn: put off, or called for by the subnet's owner; 0 if none.
     #[pallet::storage]
     pub type PendingEpochAt<T> = StorageMap<_, Identity, NetUid, u64, ValueQuery>;
 

@@ -224,6 +224,11 @@ mod subnets {
     pub type MaxAllowedUids<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MAX_ALLOWED_UIDS }>>;
 
+    /// To how many neurons a subnet may be trimmed at most.
+    #[pallet::storage]
+    pub type MinAllowedUids<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MIN_ALLOWED_UIDS }>>;
+
     /// Blocks during which a new neuron is not pruned.
     #[pallet::storage]
     pub type ImmunityPeriod<T> =

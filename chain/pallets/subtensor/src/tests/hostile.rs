@@ -54,7 +54,7 @@ impl Dice {
 fn call(d: &mut Dice) -> DispatchResult {
     type M = SubtensorModule;
     let o = d.origin();
-    match d.next() % 48 {
+    match d.next() % 54 {
         0 => M::set_weights(o, d.net(), d.list(Dice::short), d.list(Dice::short), d.number()),
         1 => M::set_mechanism_weights(o, d.net(), MechId(2), d.list(Dice::short), d.list(Dice::short), d.number()),
         2 => M::batch_set_weights(o, d.list(|d| Compact(d.net())), d.list(|_| vec![]), d.list(|d| Compact(d.number()))),
@@ -102,6 +102,12 @@ fn call(d: &mut Dice) -> DispatchResult {
         44 => Swap::set_fee_rate(o, d.net(), d.short()),
         45 => AdminUtils::sudo_set_toggle_transfer(o, d.net(), d.coin()),
         46 => AdminUtils::sudo_set_subnet_moving_alpha(o, crate::I96F32 { bits: d.number().into() }),
+        47 => M::add_stake_burn(o, d.key(), d.net(), d.number(), d.coin().then(|| d.number())),
+        48 => M::trigger_epoch(o, d.net()),
+        49 => M::move_stake_limit(o, d.key(), d.key(), d.net(), d.net(), d.number(), d.number(), d.coin()),
+        50 => M::transfer_stake_and_hotkey(o, d.key(), d.key(), d.key(), d.net(), d.net(), d.number()),
+        51 => AdminUtils::sudo_trim_to_max_allowed_uids(o, d.net(), d.short()),
+        52 => AdminUtils::sudo_set_min_allowed_uids(o, d.net(), d.short()),
         _ => {
             pass(1);
             Ok(())

@@ -26,6 +26,8 @@ mod staking;
 mod subnets;
 mod take;
 mod timelocked;
+mod triggered_epochs;
+mod trimming;
 mod weights;
 
 use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};

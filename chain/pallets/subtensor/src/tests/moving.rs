@@ -135,3 +135,42 @@ fn what_must_not_move_stays_where_it_is() {
         assert_noop!(to_oneself(), Error::<Test>::SameNetuid);
     });
 }
+
+#[test]
+fn a_move_keeps_to_its_limit_between_subnets_and_has_none_within_one() {
+    with_stake(|| {
+        let other = another_subnet(5, defaults::DYNAMIC_MECHANISM);
+        let go = |to, amount, limit, partial| {
+            SubtensorModule::move_stake_limit(signed(cold(1)), hot(1), hot(2), NET, to, amount, limit, partial)
+        };
+        // Alpha of NET is worth 1.21 TAO before, 1 TAO of the other: it must not fall below 1.1 of the other's.
+        assert_noop!(go(other, u64::MAX, 1_100_000_000, false), Error::<Test>::SlippageTooHigh);
+        ok(go(other, u64::MAX, 1_100_000_000, true));
+        let left = held(1, 1, NET);
+        assert!(left > 0 && left < BOUGHT, "{left}");
+        let worth = |netuid| u128::from(SubtensorModule::current_alpha_price(netuid));
+        let ratio = worth(NET) * 1_000_000_000 / worth(other);
+        // Prices are shown to the rao, rounded down.
+        assert!((1_099_999_998..1_100_000_010).contains(&ratio), "{ratio}");
+        ok(go(NET, u64::MAX, u64::MAX, false));
+        assert_eq!((held(1, 1, NET), held(1, 2, NET)), (0, left), "within a subnet nothing is traded");
+    });
+}
+
+#[test]
+fn stake_is_given_to_another_coldkey_and_hotkey_at_once() {
+    with_stake(|| {
+        let give = |coldkey, to, amount| {
+            SubtensorModule::transfer_stake_and_hotkey(signed(cold(1)), coldkey, hot(1), to, NET, NET, amount)
+        };
+        assert_noop!(give(cold(1), hot(1), RAO_PER_TAO), Error::<Test>::SameNetuid);
+        assert_noop!(give(cold(2), hot(9), RAO_PER_TAO), Error::<Test>::HotKeyAccountNotExists);
+        TransferToggle::<Test>::insert(NET, false);
+        assert_noop!(give(cold(2), hot(2), RAO_PER_TAO), Error::<Test>::TransferDisallowed);
+        TransferToggle::<Test>::insert(NET, true);
+        ok(give(cold(2), hot(2), RAO_PER_TAO));
+        assert_eq!((held(1, 1, NET), held(2, 2, NET)), (BOUGHT - RAO_PER_TAO, RAO_PER_TAO));
+        ok(give(cold(2), hot(1), u64::MAX));
+        assert_eq!((held(1, 1, NET), held(2, 1, NET)), (0, BOUGHT - RAO_PER_TAO));
+    });
+}

@@ -239,3 +239,21 @@ fn the_fee_is_the_owners_and_roots_to_set_within_bounds() {
         ok(set(RuntimeOrigin::root(), NET, defaults::MAX_FEE_RATE));
     });
 }
+
+#[test]
+fn alpha_is_bought_and_destroyed_at_once_or_not_at_all() {
+    with_pool(|| {
+        register(1);
+        let buy =
+            |netuid, amount, limit| SubtensorModule::add_stake_burn(signed(cold(1)), hot(1), netuid, amount, limit);
+        assert_noop!(buy(NET, 100 * RAO_PER_TAO, Some(1_100_000_000)), Error::<Test>::SlippageTooHigh);
+        assert_noop!(buy(NetUid::ROOT, RAO_PER_TAO, None), Error::<Test>::CannotBurnOrRecycleOnRootSubnet);
+        let (free, tao) = (Balances::balance(&cold(1)), SubnetTAO::<Test>::get(NET));
+        ok(buy(NET, 100 * RAO_PER_TAO, Some(1_300_000_000)));
+        let bought = Event::AddStakeBurn { netuid: NET, hotkey: hot(1), amount: 100 * RAO_PER_TAO, alpha: BOUGHT };
+        assert_eq!(events().last(), Some(&bought));
+        assert_eq!(Balances::balance(&cold(1)), free - 100 * RAO_PER_TAO);
+        assert_eq!(SubnetTAO::<Test>::get(NET), tao + 100 * RAO_PER_TAO, "what was paid stays in the pool");
+        assert_eq!((held(1), SubnetAlphaBurned::<Test>::get(NET)), (0, BOUGHT));
+    });
+}

@@ -25,9 +25,22 @@ fn what_cannot_be_reached_is_refused() {
         register(1);
         assert_noop!(serve(2, LOOPBACK, 9_000, 4), Error::<Test>::HotKeyNotRegisteredInNetwork);
         assert_noop!(serve(1, LOOPBACK, 0, 4), Error::<Test>::InvalidPort);
-        assert_noop!(serve(1, 0, 9_000, 4), Error::<Test>::InvalidIpAddress);
+        assert_noop!(serve(1, u128::MAX, 9_000, 6), Error::<Test>::InvalidIpAddress);
         assert_noop!(serve(1, 1 << 40, 9_000, 4), Error::<Test>::InvalidIpAddress);
         assert_noop!(serve(1, LOOPBACK, 9_000, 5), Error::<Test>::InvalidIpType);
+    });
+}
+
+#[test]
+fn an_axon_is_taken_back_by_serving_nowhere_and_metrics_are_not() {
+    with_subnet(|| {
+        register(1);
+        ok(AdminUtils::sudo_set_serving_rate_limit(signed(cold(OWNER)), NET, 0));
+        ok(serve(1, LOOPBACK, 9_000, 4));
+        ok(serve(1, 0, 1, 4));
+        assert_eq!(Axons::<Test>::get(NET, hot(1)).map(|axon| axon.ip), Some(0));
+        let metrics = SubtensorModule::serve_prometheus(signed(hot(1)), NET, 7, 0, 9_000, 4);
+        assert_eq!(metrics, Err(Error::<Test>::InvalidIpAddress.into()));
     });
 }
 

@@ -8,8 +8,8 @@ use crate::{
     CommitRevealWeightsVersion, Difficulty, EMAPriceHalvingBlocks, Error, I96F32, ImmuneOwnerUidsLimit, ImmunityPeriod,
     Kappa, LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxDelegateTake, MaxDifficulty,
     MaxEpochsPerBlock, MaxMechanismCount, MaxRegistrationsPerBlock, MechId, MechanismCountCurrent,
-    MechanismEmissionSplit, MinAllowedWeights, MinBurn, MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty,
-    NetworkLockReductionInterval, NetworkMinLockCost, NetworkPowRegistrationAllowed, NetworkRateLimit,
+    MechanismEmissionSplit, MinAllowedUids, MinAllowedWeights, MinBurn, MinChildkeyTakePerSubnet, MinDelegateTake,
+    MinDifficulty, NetworkLockReductionInterval, NetworkMinLockCost, NetworkPowRegistrationAllowed, NetworkRateLimit,
     NetworkRegistrationAllowed, OwnerCutEnabled, OwnerHyperparamRateLimit, RAORecycledForRegistration, RecycleOrBurn,
     RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
     SubnetEmissionEnabled, SubnetLimit, SubnetMovingAlpha, SubnetOwnerCut, SubtokenEnabled,
@@ -80,6 +80,9 @@ fn all() -> Vec<Setter> {
         Owner subnet: sudo_set_adjustment_alpha(7) stores AdjustmentAlpha::<Test>::get(NET) => 7;
         Owner subnet: sudo_set_immunity_period(7) stores ImmunityPeriod::<Test>::get(NET) => 7;
         Owner subnet: sudo_set_min_allowed_weights(7) stores MinAllowedWeights::<Test>::get(NET) => 7;
+        Owner subnet: sudo_trim_to_max_allowed_uids(64) stores MaxAllowedUids::<Test>::get(NET) => 64,
+            refuses (63) (257);
+        Root subnet: sudo_set_min_allowed_uids(7) stores MinAllowedUids::<Test>::get(NET) => 7, refuses (0) (257);
         Owner subnet: sudo_set_max_allowed_uids(70) stores MaxAllowedUids::<Test>::get(NET) => 70,
             refuses (1) (257);
         Root subnet: sudo_set_kappa(7) stores Kappa::<Test>::get(NET) => 7;
