@@ -67,7 +67,7 @@ test-wallets: setup ## wallets back and forth with Bittensor's Python packages, 
 test-clients: setup ## Bittensor's own clients, from PyPI, against the chain (WRITE=yes writes docs/clients.md)
 	@$(CARGO) build --quiet --workspace --bins --examples
 	@command -v $(PYTHON) >/dev/null || { echo "clients: all skipped, there is no $(PYTHON)"; exit 0; }; \
-	  $(PYTHON) tests/clients/run.py $(TARGET)/debug/localnet $(TARGET)/debug/examples/chain_state $(TARGET)/clients \
+	  $(PYTHON) tests/clients/run.py $(TARGET)/debug $(TARGET)/clients \
 	  $(if $(WRITE),--write)
 
 bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)

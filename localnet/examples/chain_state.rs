@@ -1,14 +1,18 @@
 //! Says what a chain holds, as this project's own client reads it: one question per line on standard input, one JSON
 //! answer per line on standard output. The tests of other clients compare with it what those print.
 //!
-//! `chain_state URL`, then lines such as `balance ADDRESS`, `stake HOTKEY COLDKEY NETUID`, `weights NETUID MECHANISM`.
+//! `chain_state URL`, then lines such as `balance ADDRESS`, `stake HOTKEY COLDKEY NETUID`, `weights NETUID MECHANISM`. What
+//! no chain is needed for, `address SECRET` and `verified ADDRESS SIGNATURE MESSAGE`, it answers as well.
 
 #![allow(clippy::print_stdout, reason = "an example talks to its caller")]
 
-use chain::{Client, ConnectConfig, Netuid, Snapshot};
+use chain::{Argument, Client, ConnectConfig, Netuid, Snapshot};
 use eyre::{Result, bail, eyre};
-use keys::AccountId;
+use keys::{AccountId, Keypair, Signature, verify};
 use serde_json::{Value, json};
+
+/// The pallet whose storage is read by name.
+const SUBTENSOR: &str = "SubtensorModule";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -31,9 +35,45 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
         ["started", netuid] => json!(state.is_started(subnet(netuid)?).await?),
         ["take", hotkey] => json!(state.take(account(hotkey)?).await?),
         ["name", coldkey] => json!(state.name_of(account(coldkey)?).await?),
+        ["childkey-take", hotkey, netuid] => {
+            let keys = [account(hotkey)?.into(), subnet(netuid)?.into()];
+            json!(state.value::<u16>(SUBTENSOR, "ChildkeyTake", &keys).await?)
+        }
         ["children", hotkey, netuid] => {
             let children = state.pending_children(account(hotkey)?, subnet(netuid)?).await?;
             json!(children.into_iter().map(|(part, child)| (part, child.to_string())).collect::<Vec<_>>())
+        }
+        ["subnet-name", netuid] => {
+            type Identity = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
+            let identity =
+                state.optional::<Identity>(SUBTENSOR, "SubnetIdentitiesV3", &[subnet(netuid)?.into()]).await?;
+            json!(identity.map(|identity| String::from_utf8_lossy(&identity.0).into_owned()))
+        }
+        ["mechanisms", netuid] => {
+            json!(state.value::<(u8,)>(SUBTENSOR, "MechanismCountCurrent", &[subnet(netuid)?.into()]).await?.0)
+        }
+        ["subnet-cost"] => {
+            json!(state.ask::<u64>("SubnetRegistrationRuntimeApi", "get_network_registration_cost", &[]).await?)
+        }
+        ["burned", netuid] => {
+            json!(state.value::<u64>(SUBTENSOR, "SubnetAlphaBurned", &[subnet(netuid)?.into()]).await?)
+        }
+        ["epochs", netuid] => json!(state.epoch_schedule(subnet(netuid)?).await?.index),
+        ["permits", netuid] => {
+            json!(state.metagraph(subnet(netuid)?).await?.validators().map(|neuron| neuron.uid.0).collect::<Vec<_>>())
+        }
+        // Sealed weights that wait: who committed them, and the round that opens them.
+        ["sealed", netuid, mechanism] => {
+            let index: Argument = subnet(netuid)?.storage_index(mechanism.parse()?).into();
+            type Sealed = ([u8; 32], u64, Vec<u8>, u64);
+            let epochs = state.map::<u64, Vec<Sealed>>(SUBTENSOR, "TimelockedWeightCommits", &[index]).await?;
+            let commits = epochs.into_values().flatten();
+            json!(commits.map(|(who, _, _, round)| (AccountId::from(who).to_string(), round)).collect::<Vec<_>>())
+        }
+        ["last-round"] => json!(state.stored_rounds().await?.map(|rounds| *rounds.end())),
+        ["address", ..] => json!(Keypair::from_uri(&words[1..].join(" "))?.account_id().to_string()),
+        ["verified", address, signature, ..] => {
+            json!(verify(&account(address)?, &signature.parse::<Signature>()?, words[3..].join(" ").as_bytes()))
         }
         ["subnets"] => json!(state.subnets().await?.iter().map(|netuid| netuid.0).collect::<Vec<_>>()),
         ["uid", netuid, hotkey] => json!(state.uid(subnet(netuid)?, account(hotkey)?).await?.map(|uid| uid.0)),
@@ -63,6 +103,7 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
                 "serving_rate_limit": rules.serving_rate_limit,
                 "weights_rate_limit": rules.weights_rate_limit,
                 "commit_reveal_weights_enabled": rules.commit_reveal_enabled,
+                "max_allowed_uids": rules.max_uids,
             })
         }
         _ => bail!("`{}` is no question; see the head of this example", words.join(" ")),

@@ -4,8 +4,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import signal
 import subprocess
+import threading
 import venv
+
+import wallet_cases
 
 TIMEOUT_SECS = 180
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -26,30 +31,69 @@ def install(folder: pathlib.Path, package: str):
     return folder / "bin" / "python"
 
 
-class Chain:
-    """`localnet chain`, ended when the block is left."""
+class Ground:
+    """A `localnet` that runs until the block is left."""
 
-    def __init__(self, localnet: str):
-        self.command = [localnet, "chain", "--block-time", "250ms"]
+    arguments: list
+
+    def __init__(self, programs: pathlib.Path):
+        self.localnet = programs / "localnet"
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([self.localnet, *self.arguments], stdout=subprocess.PIPE, text=True)
+        self.said = {}
         for line in self.process.stdout:
-            if line.startswith("rpc"):
-                self.url = line.split()[1]
+            word, _, rest = line.strip().partition(" ")
+            self.said[word] = rest.split()[0] if rest.split() else ""
+            if word == self.last_word:
+                # Somebody must read on, or the program would wait for it.
+                threading.Thread(target=self.process.stdout.read, daemon=True).start()
                 return self
-        raise SystemExit("clients: the chain did not start")
+        raise SystemExit(f"clients: {self.name} did not start")
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def url(self) -> str:
+        return self.said["rpc"]
+
+
+class Chain(Ground):
+    """`localnet chain`: the chain alone, where alpha has a price."""
+
+    name = "chain"
+    arguments = ["chain", "--block-time", "250ms"]
+    last_word = "rpc"
+
+    def alice(self, _wallets):
+        """Who is rich is //Alice: a client makes her wallet."""
+        return wallet_cases.alice()
+
+
+class Subnet(Ground):
+    """`localnet up`: two miners and a validator train meanwhile in subnet 1."""
+
+    name = "up"
+    arguments = ["up", "--miners", "2", "--validators", "1", "--stages", "2", "--adversary", "none"]
+    last_word = "THESE"
+
+    def alice(self, wallets):
+        """Who is rich is root, whose wallet `localnet` wrote in the layout that the clients know."""
+        shutil.copytree(pathlib.Path(self.said["wallets"]) / "root", wallets / "alice")
+        return []
 
 
 class State:
     """Asks the chain through this project's client."""
 
-    def __init__(self, program: str, url: str):
-        self.command = [program, url]
+    def __init__(self, programs: pathlib.Path, url: str):
+        self.command = [programs / "examples" / "chain_state", url]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -69,10 +113,10 @@ class State:
 
 
 class Client:
-    """One of Bittensor's packages: its `btcli`, and its library in a process of its own."""
+    """One of Bittensor's packages: its `btcli`, and its library in a process of its own. And this project's programs."""
 
-    def __init__(self, python: pathlib.Path, url: str, work: pathlib.Path):
-        self.python, self.url, self.work = python, url, work
+    def __init__(self, python: pathlib.Path, programs: pathlib.Path, url: str, work: pathlib.Path):
+        self.python, self.programs, self.url, self.work = python, programs, url, work
         self.wallets = work / "wallets"
         # Neither may find the user's own configuration, nor write to it.
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(work), "COLUMNS": "20000", "NO_COLOR": "1"}
@@ -84,6 +128,11 @@ class Client:
     def library(self, code: str):
         """Runs Python that imports the library; (status, what it printed)."""
         return self._run([self.python, "-c", code], "")
+
+    def run(self, program: str, *words):
+        """Runs a program of this project's; (status, what it printed)."""
+        folder = self.programs if program == "localnet" else self.programs / "examples"
+        return self._run([folder / program, *map(str, words)], "")
 
     def _run(self, command, answers):
         try:

@@ -1,10 +1,11 @@
-"""Bittensor's own clients, unmodified, against the development chain.
+"""Bittensor's own clients, unmodified, against a localnet.
 
-    run.py LOCALNET CHAIN_STATE VENVS [--write]   (`make test-clients`)
+    run.py PROGRAMS VENVS [--write]   (`make test-clients`)
 
 Installs `bittensor` and `bittensor-cli` of the versions below from PyPI, each into a virtual environment of its own
-(both own the command `btcli`), starts a chain, and runs commands of theirs. What a command changes is read back from
-the chain with this project's own client (`CHAIN_STATE`) and compared. The table in docs/clients.md is made by this;
+(both own the command `btcli`), and runs commands of theirs twice: against `localnet chain`, where alpha has a price, and
+against `localnet up`, where miners and validators are at work meanwhile. What a command changes is read back from the
+chain with this project's own client and compared, and so is what it prints. The table in docs/clients.md is made by this;
 `--write` writes it, without it the test checks that it is still true. Without PyPI everything is skipped, and said so.
 """
 
@@ -13,8 +14,13 @@ import shutil
 import sys
 import tempfile
 
-from commands import CASES
-from parts import Chain, Client, State, install
+import library_cases
+import stake_cases
+import subnet_cases
+import wallet_cases
+import weight_cases
+from cases import Wallets
+from parts import Chain, Client, State, Subnet, install
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs" / "clients.md"
@@ -22,25 +28,50 @@ BEGIN, END = "<!-- made by `make test-clients` -->\n", "<!-- end -->"
 VERSIONS = {"sdk": "bittensor==11.3.0", "cli": "bittensor-cli==9.23.2"}
 
 
-def main() -> int:
-    localnet, chain_state, venvs = sys.argv[1:4]
-    write = "--write" in sys.argv[4:]
-    pythons = {name: install(pathlib.Path(venvs) / name, package) for name, package in VERSIONS.items()}
-    if not all(pythons.values()):
-        print(f"clients: {len(CASES)} skipped, PyPI is not reachable")
-        return 0
+def cases(netuid):
+    """All of them, in an order in which each finds what it needs; the clients make the subnets `netuid` and the next."""
+    other = netuid + 1
+    return [
+        *wallet_cases.keys(),
+        *wallet_cases.money(),
+        *subnet_cases.making(netuid, other),
+        *subnet_cases.joining(netuid),
+        *subnet_cases.hyperparameters(netuid),
+        *subnet_cases.shown(netuid),
+        *stake_cases.cases(netuid, other),
+        *wallet_cases.on_chain(netuid),
+        *weight_cases.cases(netuid),
+        *stake_cases.relations(netuid),
+        *library_cases.cases(netuid),
+    ]
+
+
+def run(ground, programs, pythons, netuid):
+    """Runs the cases on a chain; their results."""
     work = pathlib.Path(tempfile.mkdtemp(prefix="clients-"))
-    rows, wrong = [], 0
     try:
-        with Chain(localnet) as chain, State(chain_state, chain.url) as state:
-            clients = {name: Client(python, chain.url, work) for name, python in pythons.items()}
-            for case in CASES:
-                result = case.run(clients, state)
-                wrong += not result.as_expected
-                rows.append(result)
-                print(result.line(), flush=True)
+        with ground as chain, State(programs, chain.url) as state:
+            clients = {name: Client(python, programs, chain.url, work) for name, python in pythons.items()}
+            wallets = Wallets(work / "wallets")
+            for case in [*chain.alice(wallets.folder), *cases(netuid)]:
+                result = case.run(clients, wallets, state)
+                print(f"{ground.name}: {result.line()}", flush=True)
+                yield result
     finally:
         shutil.rmtree(work)
+
+
+def main() -> int:
+    programs, venvs = map(pathlib.Path, sys.argv[1:3])
+    write = "--write" in sys.argv[3:]
+    pythons = {name: install(venvs / name, package) for name, package in VERSIONS.items()}
+    if not all(pythons.values()):
+        print(f"clients: {2 * len(cases(1))} skipped, PyPI is not reachable")
+        return 0
+    pythons["ours"] = None
+    rows = list(run(Chain(programs), programs, pythons, 1))
+    beside = list(run(Subnet(programs), programs, pythons, 2))
+    wrong = sum(not row.as_expected for row in [*rows, *beside])
     table = "| what | client | command | |\n|---|---|---|---|\n" + "".join(row.row() for row in rows)
     page = PAGE.read_text()
     head, rest = page.split(BEGIN)
@@ -50,8 +81,9 @@ def main() -> int:
     elif made != page:
         print("clients: docs/clients.md does not say what was seen; `make test-clients WRITE=yes` writes it")
         wrong += 1
-    works = sum(row.works for row in rows)
-    print(f"clients: {works} work, {len(rows) - works} differ as documented or fail, {wrong} not as expected, 0 skipped")
+    differing = sum(row.case.differs is not None for row in rows)
+    print(f"clients: {len(rows)} commands on a chain and beside a subnet at work, {differing} of them differ as documented, "
+          f"{wrong} not as expected, 0 skipped")
     return 1 if wrong else 0
 
 

@@ -1,0 +1,115 @@
+"""Stake: in, out, to other places and other people, with and without a limit; children and takes."""
+
+from cases import ALPHA, about, cli, document, sdk
+
+PLAIN = ["--unsafe", "--no-mev-protection"]
+LIMITED = ["--tolerance", 0.1, "--no-mev-protection"]
+
+
+def stake_on(hotkey, coldkey, netuid):
+    return lambda wallets, state: state("stake", wallets.hot(hotkey), wallets.cold(coldkey), netuid)
+
+
+def cases(netuid, other):
+    own = {name: stake_on(name, name, netuid) for name in ("carol", "dan")}
+
+    def grew(name, alpha, part=0.1):
+        return lambda wallets, state, before, _: about(own[name](wallets, state) - before, alpha * ALPHA, part)
+
+    def fell(name, alpha):
+        return lambda wallets, state, before, _: before - own[name](wallets, state) == alpha * ALPHA
+
+    def sdk_stake(words, check, name="carol", before=None):
+        return sdk("stake", words, check, wallet=name, asks=True, before=before or own[name])
+
+    def cli_stake(words, check, name="dan", before=None, hotkey=True):
+        return cli("stake", words, check, wallet=name, before=before or own[name], hotkey=hotkey)
+
+    return [
+        sdk_stake(lambda wallets: ["stake", "add", "--hotkey", wallets.hot("carol"), "--netuid", netuid, "--amount", 20],
+                  grew("carol", 20)),
+        sdk_stake(lambda wallets: ["stake", "add", "--hotkey", wallets.hot("carol"), "--netuid", netuid, "--amount", 5,
+                                   "--no-slippage-protection"], grew("carol", 5)),
+        cli_stake(["stake", "add", "--netuid", netuid, "--amount", 15, *LIMITED], grew("dan", 15)),
+        cli_stake(["stake", "add", "--netuid", netuid, "--amount", 5, *PLAIN], grew("dan", 5)),
+        sdk("stake", ["stake", "list"],
+            lambda wallets, state, _, output: own["carol"](wallets, state)
+            in [round(position["stake_amount"] * ALPHA) for position in document(output)], wallet="carol"),
+        sdk("stake", ["stake", "show", "--netuid", netuid],
+            lambda wallets, state, _, output: round(document(output)["stake_amount"] * ALPHA) == own["carol"](wallets, state),
+            wallet="carol"),
+        cli("stake", ["stake", "list"],
+            lambda wallets, state, _, output: about(document(output)["stake_info"][wallets.hot("dan")][0]["stake_value"]
+                                                    * ALPHA, own["dan"](wallets, state)), wallet="dan"),
+        sdk_stake(lambda wallets: ["stake", "remove", "--hotkey", wallets.hot("carol"), "--netuid", netuid,
+                                   "--amount", 4], fell("carol", 4)),
+        sdk_stake(lambda wallets: ["stake", "remove", "--hotkey", wallets.hot("carol"), "--netuid", netuid,
+                                   "--amount", 2, "--no-slippage-protection"], fell("carol", 2)),
+        cli_stake(lambda wallets: ["stake", "remove", "--netuid", netuid, "--amount", 3, "--hotkey-ss58-address",
+                                   wallets.hot("dan"), *PLAIN], fell("dan", 3)),
+        cli_stake(lambda wallets: ["stake", "remove", "--netuid", netuid, "--amount", 2, "--hotkey-ss58-address",
+                                   wallets.hot("dan"), *LIMITED], fell("dan", 2)),
+        # To another hotkey.
+        sdk_stake(lambda wallets: ["stake", "move", "--origin-hotkey", wallets.hot("carol"), "--origin-netuid", netuid,
+                                   "--dest-hotkey", wallets.hot("bob"), "--dest-netuid", netuid, "--amount", 2],
+                  lambda wallets, state, *_: stake_on("bob", "carol", netuid)(wallets, state) == 2 * ALPHA),
+        cli_stake(lambda wallets: ["stake", "move", "--origin-netuid", netuid, "--dest-netuid", netuid, "--from",
+                                   wallets.hot("dan"), "--to", wallets.hot("bob"), "--amount", 2, "--no-mev-protection"],
+                  lambda wallets, state, *_: stake_on("bob", "dan", netuid)(wallets, state) == 2 * ALPHA, hotkey=False),
+        # To another subnet.
+        sdk_stake(lambda wallets: ["stake", "move", "--origin-hotkey", wallets.hot("carol"), "--origin-netuid", netuid,
+                                   "--dest-hotkey", wallets.hot("dan"), "--dest-netuid", other, "--amount", 3],
+                  lambda wallets, state, before, _: before - own["carol"](wallets, state) == 3 * ALPHA
+                  and stake_on("dan", "carol", other)(wallets, state) > 2 * ALPHA),
+        sdk_stake(lambda wallets: ["stake", "swap", "--hotkey", wallets.hot("carol"), "--origin-netuid", netuid,
+                                   "--dest-netuid", other, "--amount", 2], fell("carol", 2)),
+        cli_stake(lambda wallets: ["stake", "swap", "--origin-netuid", netuid, "--dest-netuid", other, "--amount", 2,
+                                   "--no-mev-protection", "--unsafe"], fell("dan", 2)),
+        # To another coldkey.
+        sdk_stake(lambda wallets: ["stake", "transfer", "--dest", wallets.cold("dan"), "--hotkey", wallets.hot("carol"),
+                                   "--netuid", netuid, "--amount", 1],
+                  lambda wallets, state, *_: stake_on("carol", "dan", netuid)(wallets, state) == ALPHA),
+        cli_stake(lambda wallets: ["stake", "transfer", "--origin-netuid", netuid, "--dest-netuid", netuid, "--dest",
+                                   wallets.cold("carol"), "--amount", 1, "--no-mev-protection"],
+                  lambda wallets, state, *_: stake_on("dan", "carol", netuid)(wallets, state) == ALPHA),
+        # To nobody.
+        sdk_stake(lambda wallets: ["sudo", "stake-burn", "--netuid", netuid, "--amount", 1, "--limit-price", 10**10],
+                  lambda wallets, state, before, _: state("burned", netuid) > before,
+                  before=lambda wallets, state: state("burned", netuid)),
+        cli_stake(["sudo", "stake-burn", "--netuid", netuid, "--amount", 1, "--no-mev-protection"],
+                  lambda wallets, state, before, _: state("burned", netuid) > before, name="bob",
+                  before=lambda wallets, state: state("burned", netuid)),
+    ]
+
+
+def relations(netuid):
+    def children(wallets, state, name):
+        return [(child, about(part, 2**63)) for part, child in state("children", wallets.hot(name), netuid)]
+
+    return [
+        sdk("children", lambda wallets: ["stake", "child", "set", "--netuid", netuid, "--children",
+                                         f'[[0.5,"{wallets.hot("bob")}"]]'],
+            lambda wallets, state, *_: children(wallets, state, "carol") == [(wallets.hot("bob"), True)],
+            wallet="carol", asks=True),
+        sdk("children", ["stake", "child", "get", "--netuid", netuid],
+            lambda wallets, state, _, output: document(output) is not None, wallet="carol"),
+        cli("children", lambda wallets: ["stake", "child", "set", "--netuid", netuid, "--children", wallets.hot("bob"),
+                                         "--proportions", 0.5],
+            lambda wallets, state, *_: children(wallets, state, "dan") == [(wallets.hot("bob"), True)], wallet="dan"),
+        cli("children", ["stake", "child", "get", "--netuid", netuid],
+            lambda wallets, state, _, output: True, wallet="dan", prompts=False),
+        sdk("children", ["stake", "child", "take", "--netuid", netuid, "--take", "0.05"],
+            lambda wallets, state, *_: about(state("childkey-take", wallets.hot("carol"), netuid), 0.05 * 65535),
+            wallet="carol", asks=True),
+        cli("children", ["stake", "child", "take", "--netuid", netuid, "--take", "0.06"],
+            lambda wallets, state, *_: about(state("childkey-take", wallets.hot("dan"), netuid), 0.06 * 65535),
+            wallet="dan"),
+        sdk("take", ["sudo", "set-take", "--take", "0.1"],
+            lambda wallets, state, *_: about(state("take", wallets.hot("carol")), 6553.5), wallet="carol", asks=True),
+        sdk("take", ["sudo", "get-take"],
+            lambda wallets, state, _, output: about(document(output)["take"], 0.1), wallet="carol"),
+        cli("take", ["sudo", "set-take", "--take", "0.12"],
+            lambda wallets, state, *_: about(state("take", wallets.hot("dan")), 0.12 * 65535), wallet="dan", prompts=False),
+        cli("take", ["sudo", "get-take"],
+            lambda wallets, state, _, output: about(document(output)["current_take"], 0.12), wallet="dan", prompts=False),
+    ]

@@ -1,0 +1,61 @@
+"""Weights, plain, by mechanism, by hash and under a time lock. Carol validates the first subnet."""
+
+from cases import advance, cli, library, ours, sdk, until
+
+SALT = [11, 222, 3333]
+
+
+def row(uid, weights):
+    """A validator's row on the chain."""
+    return [uid, [[to, weight] for to, weight in weights]]
+
+
+def commit_reveal(netuid, enabled):
+    return sdk("weights", ["sudo", "set", "--netuid", netuid, "--name", "commit_reveal_weights_enabled", "--value",
+                           str(enabled).lower()],
+               lambda wallets, state, *_: state("hyperparameters", netuid)["commit_reveal_weights_enabled"] == enabled,
+               asks=True, wallet="bob")
+
+
+def cases(netuid):
+    return [
+        # An epoch gives carol her permit.
+        advance(netuid, "--epochs", 1),
+        sdk("weights", ["weights", "set", "--netuid", netuid, "--uids", "0,2", "--weights", "1,3"],
+            lambda wallets, state, *_: row(1, [(0, 21845), (2, 65535)]) in state("weights", netuid, 0),
+            asks=True, wallet="carol"),
+        sdk("weights", ["weights", "set", "--netuid", netuid, "--mechid", 1, "--uids", "0", "--weights", "1"],
+            lambda wallets, state, *_: row(1, [(0, 65535)]) in state("weights", netuid, 1), asks=True, wallet="carol"),
+        library("weights", "client.weights.weights(netuid, 1)",
+                f"rows = await client.weights.weights({netuid}, 1)\nprint(json.dumps({{str(k): v for k, v in rows.items()}}))",
+                lambda wallets, state, _, output: '"0": 1.0' in output),
+        commit_reveal(netuid, True),
+        # Weights, and commits to them, are taken every hundred blocks.
+        advance(netuid, "--blocks", 100),
+        ours("weights", "commit_weights",
+             lambda wallets, url: [url, wallets.folder, "carol", netuid, 2, 65535, *SALT],
+             lambda wallets, state, _, output: "committed" in output),
+        advance(netuid, "--epochs", 1),
+        cli("weights", ["weights", "reveal", "--netuid", netuid, "--uids", "2", "--weights", "1.0", "--salt",
+                        ",".join(map(str, SALT))],
+            lambda wallets, state, *_: until(lambda: row(1, [(2, 65535)]) in state("weights", netuid, 0)),
+            wallet="carol"),
+        ours("weights", "commit_weights",
+             lambda wallets, url: [url, wallets.folder, "carol", netuid, 0, 65535, *SALT],
+             lambda wallets, state, _, output: "committed" in output),
+        advance(netuid, "--epochs", 1),
+        sdk("weights", ["weights", "reveal", "--netuid", netuid, "--uids", "0", "--weights", "1", "--salt",
+                        ",".join(map(str, SALT))],
+            lambda wallets, state, *_: row(1, [(0, 65535)]) in state("weights", netuid, 0), wallet="carol", asks=True),
+        advance(netuid, "--blocks", 100),
+        sdk("weights", ["weights", "commit", "--netuid", netuid, "--uids", "2", "--weights", "1"],
+            lambda wallets, state, *_: any(who == wallets.hot("carol") and opens > 1000 * state("last-round")
+                                           for who, opens in state("sealed", netuid, 0)),
+            wallet="carol", asks=True,
+            differs="is taken, but sealed for a round of drand's quicknet that the chain's own beacon never reaches"),
+        cli("weights", ["weights", "commit", "--netuid", netuid, "--uids", "2", "--weights", "1.0", "--salt",
+                        ",".join(map(str, SALT))],
+            lambda wallets, state, *_: True, wallet="carol"),
+        commit_reveal(netuid, False),
+        advance(netuid, "--blocks", 100),
+    ]
