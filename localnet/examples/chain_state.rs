@@ -55,9 +55,6 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
         ["subnet-cost"] => {
             json!(state.ask::<u64>("SubnetRegistrationRuntimeApi", "get_network_registration_cost", &[]).await?)
         }
-        ["burned", netuid] => {
-            json!(state.value::<u64>(SUBTENSOR, "SubnetAlphaBurned", &[subnet(netuid)?.into()]).await?)
-        }
         ["epochs", netuid] => json!(state.epoch_schedule(subnet(netuid)?).await?.index),
         ["permits", netuid] => {
             json!(state.metagraph(subnet(netuid)?).await?.validators().map(|neuron| neuron.uid.0).collect::<Vec<_>>())

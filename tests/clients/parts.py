@@ -70,6 +70,8 @@ class Chain(Ground):
     name = "chain"
     arguments = ["chain", "--block-time", "250ms"]
     last_word = "rpc"
+    stake = 20
+    """What moves the price of a new pool within what the clients allow."""
 
     def alice(self, _wallets):
         """Who is rich is //Alice: a client makes her wallet."""
@@ -82,6 +84,8 @@ class Subnet(Ground):
     name = "up"
     arguments = ["up", "--miners", "2", "--validators", "1", "--stages", "2", "--adversary", "none"]
     last_word = "THESE"
+    stake = 6_000
+    """More than `localnet up` demands of validators."""
 
     def alice(self, wallets):
         """Who is rich is root, whose wallet `localnet` wrote in the layout that the clients know."""

@@ -1,6 +1,6 @@
 """Stake: in, out, to other places and other people, with and without a limit; children and takes."""
 
-from cases import ALPHA, about, cli, document, sdk
+from cases import ALPHA, TAO, about, cli, document, sdk
 
 PLAIN = ["--unsafe", "--no-mev-protection"]
 LIMITED = ["--tolerance", 0.1, "--no-mev-protection"]
@@ -10,7 +10,8 @@ def stake_on(hotkey, coldkey, netuid):
     return lambda wallets, state: state("stake", wallets.hot(hotkey), wallets.cold(coldkey), netuid)
 
 
-def cases(netuid, other):
+def cases(netuid, other, stake):
+    """`stake` is what carol and dan validate with."""
     own = {name: stake_on(name, name, netuid) for name in ("carol", "dan")}
 
     def grew(name, alpha, part=0.1):
@@ -19,6 +20,17 @@ def cases(netuid, other):
     def fell(name, alpha):
         return lambda wallets, state, before, _: before - own[name](wallets, state) == alpha * ALPHA
 
+    def holdings(name):
+        stake = stake_on(name, name, netuid)
+        return lambda wallets, state: (state("balance", wallets.cold(name)), stake(wallets, state))
+
+    def is_burned(name):
+        """One TAO is gone, and no stake has come for it."""
+        def check(wallets, state, before):
+            free, alpha = holdings(name)(wallets, state)
+            return about(before[0] - free, TAO, 0.05) and alpha == before[1]
+        return check
+
     def sdk_stake(words, check, name="carol", before=None):
         return sdk("stake", words, check, wallet=name, asks=True, before=before or own[name])
 
@@ -26,11 +38,11 @@ def cases(netuid, other):
         return cli("stake", words, check, wallet=name, before=before or own[name], hotkey=hotkey)
 
     return [
-        sdk_stake(lambda wallets: ["stake", "add", "--hotkey", wallets.hot("carol"), "--netuid", netuid, "--amount", 20],
-                  grew("carol", 20)),
+        sdk_stake(lambda wallets: ["stake", "add", "--hotkey", wallets.hot("carol"), "--netuid", netuid, "--amount", stake],
+                  grew("carol", stake)),
         sdk_stake(lambda wallets: ["stake", "add", "--hotkey", wallets.hot("carol"), "--netuid", netuid, "--amount", 5,
                                    "--no-slippage-protection"], grew("carol", 5)),
-        cli_stake(["stake", "add", "--netuid", netuid, "--amount", 15, *LIMITED], grew("dan", 15)),
+        cli_stake(["stake", "add", "--netuid", netuid, "--amount", stake, *LIMITED], grew("dan", stake)),
         cli_stake(["stake", "add", "--netuid", netuid, "--amount", 5, *PLAIN], grew("dan", 5)),
         sdk("stake", ["stake", "list"],
             lambda wallets, state, _, output: own["carol"](wallets, state)
@@ -74,11 +86,11 @@ def cases(netuid, other):
                   lambda wallets, state, *_: stake_on("dan", "carol", netuid)(wallets, state) == ALPHA),
         # To nobody.
         sdk_stake(lambda wallets: ["sudo", "stake-burn", "--netuid", netuid, "--amount", 1, "--limit-price", 10**10],
-                  lambda wallets, state, before, _: state("burned", netuid) > before,
-                  before=lambda wallets, state: state("burned", netuid)),
+                  lambda wallets, state, before, _: is_burned("carol")(wallets, state, before),
+                  before=holdings("carol")),
         cli_stake(["sudo", "stake-burn", "--netuid", netuid, "--amount", 1, "--no-mev-protection"],
-                  lambda wallets, state, before, _: state("burned", netuid) > before, name="bob",
-                  before=lambda wallets, state: state("burned", netuid)),
+                  lambda wallets, state, before, _: is_burned("bob")(wallets, state, before), name="bob",
+                  before=holdings("bob")),
     ]
 
 

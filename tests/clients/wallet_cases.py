@@ -79,9 +79,9 @@ def transfer(name, tao):
 def money():
     return [
         transfer("bob", 5_000),
-        transfer("carol", 500),
-        cli("wallet", lambda wallets: ["wallet", "transfer", "--destination", wallets.cold("dan"), "--amount", 5_000],
-            lambda wallets, state, *_: state("balance", wallets.cold("dan")) == 5_000 * TAO, wallet="alice"),
+        transfer("carol", 15_000),
+        cli("wallet", lambda wallets: ["wallet", "transfer", "--destination", wallets.cold("dan"), "--amount", 15_000],
+            lambda wallets, state, *_: state("balance", wallets.cold("dan")) == 15_000 * TAO, wallet="alice"),
         sdk("wallet", ["wallet", "balance"],
             lambda wallets, state, _, output: document(output)["free_tao"] * TAO
             == state("balance", wallets.cold("bob")), wallet="bob"),

@@ -3,6 +3,8 @@
 from cases import advance, cli, library, ours, sdk, until
 
 SALT = [11, 222, 3333]
+# 9.23 reveals with its own version for a version key, so what it is to reveal is committed with that.
+VERSION_9_23_2 = 9_023_002
 
 
 def row(uid, weights):
@@ -33,7 +35,7 @@ def cases(netuid):
         # Weights, and commits to them, are taken every hundred blocks.
         advance(netuid, "--blocks", 100),
         ours("weights", "commit_weights",
-             lambda wallets, url: [url, wallets.folder, "carol", netuid, 2, 65535, *SALT],
+             lambda wallets, url: [url, wallets.folder, "carol", netuid, 2, 65535, VERSION_9_23_2, *SALT],
              lambda wallets, state, _, output: "committed" in output),
         advance(netuid, "--epochs", 1),
         cli("weights", ["weights", "reveal", "--netuid", netuid, "--uids", "2", "--weights", "1.0", "--salt",
@@ -41,7 +43,7 @@ def cases(netuid):
             lambda wallets, state, *_: until(lambda: row(1, [(2, 65535)]) in state("weights", netuid, 0)),
             wallet="carol"),
         ours("weights", "commit_weights",
-             lambda wallets, url: [url, wallets.folder, "carol", netuid, 0, 65535, *SALT],
+             lambda wallets, url: [url, wallets.folder, "carol", netuid, 0, 65535, 0, *SALT],
              lambda wallets, state, _, output: "committed" in output),
         advance(netuid, "--epochs", 1),
         sdk("weights", ["weights", "reveal", "--netuid", netuid, "--uids", "0", "--weights", "1", "--salt",
