@@ -83,8 +83,6 @@ def hyperparameters(netuid):
             lambda wallets, state, *_: state("mechanisms", netuid) == 1, wallet="bob", answers="y\n"),
         cli("subnets", ["subnets", "mechanisms", "set", "--netuid", netuid, "--count", 2],
             lambda wallets, state, *_: state("mechanisms", netuid) == 2, wallet="bob", answers="y\n"),
-        sdk("subnets", ["sudo", "mechanisms", "emissions", "--netuid", netuid],
-            lambda wallets, state, _, output: document(output) is not None),
         cli("sudo", ["sudo", "trigger-epoch", "--netuid", netuid],
             lambda wallets, state, before, _: until(lambda: state("epochs", netuid) > before),
             wallet="bob", before=lambda wallets, state: state("epochs", netuid)),

@@ -55,9 +55,6 @@ def cases(netuid):
                                            for who, opens in state("sealed", netuid, 0)),
             wallet="carol", asks=True,
             differs="is taken, but sealed for a round of drand's quicknet that the chain's own beacon never reaches"),
-        cli("weights", ["weights", "commit", "--netuid", netuid, "--uids", "2", "--weights", "1.0", "--salt",
-                        ",".join(map(str, SALT))],
-            lambda wallets, state, *_: True, wallet="carol"),
         commit_reveal(netuid, False),
         advance(netuid, "--blocks", 100),
     ]
