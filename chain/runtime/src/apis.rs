@@ -21,10 +21,9 @@ use sp_runtime::{ApplyExtrinsicResult, ExtrinsicInclusionMode};
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
-use crate::pallets::{check_inherents, inherent_extrinsics};
 use crate::{
-    AccountId, Balance, Block, Executive, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SubtensorModule, System,
-    TransactionPayment, VERSION, client_apis,
+    AccountId, Balance, Block, Executive, InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    SubtensorModule, System, TransactionPayment, VERSION, client_apis,
 };
 
 impl_runtime_apis! {
@@ -66,11 +65,11 @@ impl_runtime_apis! {
         }
 
         fn inherent_extrinsics(data: InherentData) -> Vec<<Block as BlockT>::Extrinsic> {
-            inherent_extrinsics(&data)
+            data.create_extrinsics()
         }
 
         fn check_inherents(block: <Block as BlockT>::LazyBlock, data: InherentData) -> CheckInherentsResult {
-            check_inherents(&block, &data)
+            data.check_extrinsics(&block)
         }
     }
 

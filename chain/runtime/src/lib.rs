@@ -10,24 +10,29 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 // `construct_runtime` and `impl_runtime_apis` recurse through every pallet.
 #![recursion_limit = "256"]
+// Modules turn it on again.
+#![allow(missing_docs, reason = "the macros make public items here that cannot carry a comment")]
 
 extern crate alloc;
 
-#[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
 mod apis;
+#[warn(missing_docs)]
 pub mod aura;
+#[warn(missing_docs)]
 mod check_nonce;
+#[warn(missing_docs)]
 pub mod client_apis;
+#[warn(missing_docs)]
 pub mod coldkey_guard;
-#[expect(missing_docs, reason = "the macro makes public items that cannot carry a comment")]
+#[warn(missing_docs)]
 mod pallets;
+#[warn(missing_docs)]
 pub mod proxy;
 
 #[cfg(test)]
 mod tests;
 
 #[cfg(feature = "wasm")]
-#[expect(missing_docs, reason = "written by the builder")]
 mod blob {
     include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 }
@@ -42,11 +47,7 @@ pub use apis::RuntimeApi;
 #[cfg(feature = "std")]
 pub use apis::api;
 pub use check_nonce::CheckNonce;
-pub use pallets::{
-    AdminUtils, AllPalletsWithSystem, Aura, Balances, Commitments, Drand, EXISTENTIAL_DEPOSIT_RAO, MevShield,
-    OriginCaller, PalletInfo, Proxy, Runtime, RuntimeCall, RuntimeError, RuntimeEvent, RuntimeGenesisConfig,
-    RuntimeOrigin, SubtensorModule, Sudo, System, Timestamp, TransactionPayment, Utility,
-};
+pub use pallets::EXISTENTIAL_DEPOSIT_RAO;
 
 use alloc::borrow::Cow;
 use sp_runtime::traits::{BlakeTwo256, IdentifyAccount, Verify};
@@ -106,9 +107,59 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("narrows"),
     impl_name: Cow::Borrowed("narrows"),
     authoring_version: 1,
-    spec_version: 5,
+    spec_version: 6,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 1,
     system_version: 1,
 };
+
+// Here, because clients know calls and events by the path of their type: `*::RuntimeCall`, `*::RuntimeEvent`.
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Runtime;
+
+    // The indices are Bittensor's; the order decides which inherent comes first: the clock before what reads it.
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system::Pallet<Runtime>;
+    #[runtime::pallet_index(2)]
+    pub type Timestamp = pallet_timestamp::Pallet<Runtime>;
+    #[runtime::pallet_index(3)]
+    pub type Aura = crate::aura::Pallet<Runtime>;
+    #[runtime::pallet_index(5)]
+    pub type Balances = pallet_balances::Pallet<Runtime>;
+    #[runtime::pallet_index(6)]
+    pub type TransactionPayment = pallet_transaction_payment::Pallet<Runtime>;
+    // After Balances, whose issuance its genesis counts.
+    #[runtime::pallet_index(7)]
+    pub type SubtensorModule = pallet_subtensor::Pallet<Runtime>;
+    #[runtime::pallet_index(11)]
+    pub type Utility = pallet_utility::Pallet<Runtime>;
+    #[runtime::pallet_index(12)]
+    pub type Sudo = pallet_sudo::Pallet<Runtime>;
+    #[runtime::pallet_index(16)]
+    pub type Proxy = pallet_proxy::Pallet<Runtime>;
+    #[runtime::pallet_index(18)]
+    pub type Commitments = pallet_commitments::Pallet<Runtime>;
+    #[runtime::pallet_index(19)]
+    pub type AdminUtils = pallet_subtensor::admin::Pallet<Runtime>;
+    #[runtime::pallet_index(26)]
+    pub type Drand = pallet_drand::Pallet<Runtime>;
+    #[runtime::pallet_index(28)]
+    pub type Swap = pallet_subtensor::swap::Pallet<Runtime>;
+    #[runtime::pallet_index(30)]
+    pub type MevShield = pallet_shield::Pallet<Runtime>;
+}

@@ -1,4 +1,4 @@
-//! Which pallets there are, and how each is set up.
+//! How each pallet is set up.
 
 use alloc::vec::Vec;
 use frame_support::derive_impl;
@@ -12,11 +12,14 @@ use frame_support::weights::{
 use frame_system::limits::{BlockLength, BlockWeights};
 use pallet_subtensor::NetUid;
 use pallet_transaction_payment::FungibleAdapter;
-use sp_inherents::{CheckInherentsResult, InherentData};
 use sp_runtime::Perbill;
-use sp_runtime::traits::{BlakeTwo256, Block as BlockT};
+use sp_runtime::traits::BlakeTwo256;
 
-use crate::{AccountId, Balance, Block, Hash, Nonce, UncheckedExtrinsic, VERSION, aura, proxy};
+use crate::{
+    AccountId, Balance, Balances, Block, Hash, Nonce, OriginCaller, PalletInfo, Runtime, RuntimeCall, RuntimeEvent,
+    RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SubtensorModule, Swap, System, Timestamp,
+    VERSION, aura, proxy,
+};
 
 /// The least an account may hold: below it, the account is removed. Bittensor's value.
 pub const EXISTENTIAL_DEPOSIT_RAO: Balance = 500;
@@ -32,55 +35,6 @@ const MAX_BLOCK_WEIGHT: Weight = Weight::from_parts(2 * WEIGHT_REF_TIME_PER_SECO
 
 /// Bytes of extrinsics in one block.
 const MAX_BLOCK_BYTES: u32 = 5 * 1024 * 1024;
-
-#[frame_support::runtime]
-mod runtime {
-    #[runtime::runtime]
-    #[runtime::derive(
-        RuntimeCall,
-        RuntimeEvent,
-        RuntimeError,
-        RuntimeOrigin,
-        RuntimeFreezeReason,
-        RuntimeHoldReason,
-        RuntimeSlashReason,
-        RuntimeLockId,
-        RuntimeTask,
-        RuntimeViewFunction
-    )]
-    pub struct Runtime;
-
-    // The indices are Bittensor's; the order decides which inherent comes first: the clock before what reads it.
-    #[runtime::pallet_index(0)]
-    pub type System = frame_system::Pallet<Runtime>;
-    #[runtime::pallet_index(2)]
-    pub type Timestamp = pallet_timestamp::Pallet<Runtime>;
-    #[runtime::pallet_index(3)]
-    pub type Aura = crate::aura::Pallet<Runtime>;
-    #[runtime::pallet_index(5)]
-    pub type Balances = pallet_balances::Pallet<Runtime>;
-    #[runtime::pallet_index(6)]
-    pub type TransactionPayment = pallet_transaction_payment::Pallet<Runtime>;
-    // After Balances, whose issuance its genesis counts.
-    #[runtime::pallet_index(7)]
-    pub type SubtensorModule = pallet_subtensor::Pallet<Runtime>;
-    #[runtime::pallet_index(11)]
-    pub type Utility = pallet_utility::Pallet<Runtime>;
-    #[runtime::pallet_index(12)]
-    pub type Sudo = pallet_sudo::Pallet<Runtime>;
-    #[runtime::pallet_index(16)]
-    pub type Proxy = pallet_proxy::Pallet<Runtime>;
-    #[runtime::pallet_index(18)]
-    pub type Commitments = pallet_commitments::Pallet<Runtime>;
-    #[runtime::pallet_index(19)]
-    pub type AdminUtils = pallet_subtensor::admin::Pallet<Runtime>;
-    #[runtime::pallet_index(26)]
-    pub type Drand = pallet_drand::Pallet<Runtime>;
-    #[runtime::pallet_index(28)]
-    pub type Swap = pallet_subtensor::swap::Pallet<Runtime>;
-    #[runtime::pallet_index(30)]
-    pub type MevShield = pallet_shield::Pallet<Runtime>;
-}
 
 parameter_types! {
     /// Read by `frame_system`.
@@ -229,7 +183,7 @@ impl pallet_commitments::SubnetInfo<AccountId> for Runtime {
     }
 
     fn reset_bonds(netuid: u16, who: &AccountId) {
-        crate::SubtensorModule::reset_bonds(NetUid(netuid), who);
+        SubtensorModule::reset_bonds(NetUid(netuid), who);
     }
 }
 
@@ -237,15 +191,4 @@ impl pallet_shield::Config for Runtime {}
 
 impl pallet_drand::Config for Runtime {
     type Time = Timestamp;
-}
-
-/// The inherents that every pallet makes from the author's data. Here, because the trait that FRAME derives for it is
-/// visible in this module only.
-pub(crate) fn inherent_extrinsics(data: &InherentData) -> Vec<UncheckedExtrinsic> {
-    data.create_extrinsics()
-}
-
-/// Ask every pallet whether a block's inherents agree with `data`.
-pub(crate) fn check_inherents(block: &<Block as BlockT>::LazyBlock, data: &InherentData) -> CheckInherentsResult {
-    data.check_extrinsics(block)
 }

@@ -94,6 +94,18 @@ fn clients_see_the_extensions_in_their_order() {
     );
 }
 
+/// Bittensor's Python clients decode calls and events as such where the path of their type is `*::RuntimeCall` and
+/// `*::RuntimeEvent`, with one name before it.
+#[test]
+fn clients_know_calls_and_events_by_their_path() {
+    use scale_info::TypeInfo;
+    let paths = [RuntimeCall::type_info().path, crate::RuntimeEvent::type_info().path];
+    assert_eq!(
+        paths.map(|path| path.segments),
+        [["narrows_runtime", "RuntimeCall"], ["narrows_runtime", "RuntimeEvent"]]
+    );
+}
+
 #[test]
 fn the_slot_duration_is_what_genesis_says() {
     let mut config = RuntimeGenesisConfig::default();
