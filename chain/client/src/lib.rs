@@ -55,4 +55,6 @@ pub use shape::Shape;
 pub use snapshot::Snapshot;
 pub use submit::Submitted;
 pub use subnet::{EpochSchedule, Hyperparameters, PendingWeightCommit};
+/// What an entry decodes to whose type its reader need not know ([`Snapshot::optional`]).
+pub use subxt::dynamic::Value;
 pub use types::{BlockHash, BlockNumber, Netuid, ParseRaoError, Rao, Uid};

@@ -150,6 +150,8 @@ mod runtime {
     pub type Utility = pallet_utility::Pallet<Runtime>;
     #[runtime::pallet_index(12)]
     pub type Sudo = pallet_sudo::Pallet<Runtime>;
+    #[runtime::pallet_index(13)]
+    pub type Multisig = pallet_multisig::Pallet<Runtime>;
     #[runtime::pallet_index(16)]
     pub type Proxy = pallet_proxy::Pallet<Runtime>;
     #[runtime::pallet_index(18)]

@@ -51,6 +51,20 @@ parameter_types! {
         .build();
 }
 
+/// What storing something costs, held while it is stored: rao for each entry and for each byte. Bittensor's values.
+pub(crate) const fn deposit(entries: u64, bytes: u64) -> Balance {
+    const RAO_PER_ENTRY: u64 = 20_000_000;
+    const RAO_PER_BYTE: u64 = 1_000_000;
+    entries.saturating_mul(RAO_PER_ENTRY).saturating_add(bytes.saturating_mul(RAO_PER_BYTE))
+}
+
+parameter_types! {
+    /// For an operation that waits for approvals: an entry with its key, the block, the depositor.
+    pub const MultisigDepositBase: Balance = deposit(1, 88);
+    /// For each approval that it needs.
+    pub const MultisigDepositFactor: Balance = deposit(0, 32);
+}
+
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
 impl frame_system::Config for Runtime {
     type Block = Block;
@@ -133,6 +147,17 @@ impl pallet_sudo::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;
     type RuntimeCall = RuntimeCall;
     type WeightInfo = ();
+}
+
+impl pallet_multisig::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeCall = RuntimeCall;
+    type Currency = Balances;
+    type DepositBase = MultisigDepositBase;
+    type DepositFactor = MultisigDepositFactor;
+    type MaxSignatories = ConstU32<100>;
+    type WeightInfo = pallet_multisig::weights::SubstrateWeight<Runtime>;
+    type BlockNumberProvider = System;
 }
 
 impl pallet_proxy::Config for Runtime {

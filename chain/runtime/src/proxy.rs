@@ -14,17 +14,11 @@ use frame_support::parameter_types;
 use frame_support::traits::InstanceFilter;
 use scale_info::TypeInfo;
 
+use crate::pallets::deposit;
 use crate::{Balance, RuntimeCall};
 
 /// A transfer of less than this many rao is a small one. Bittensor's value.
 const SMALL_TRANSFER_RAO: u64 = 500_000_000;
-
-/// What storing something costs, held while it is stored: rao for each entry and for each byte. Bittensor's values.
-const fn deposit(entries: u64, bytes: u64) -> Balance {
-    const RAO_PER_ENTRY: u64 = 20_000_000;
-    const RAO_PER_BYTE: u64 = 1_000_000;
-    entries.saturating_mul(RAO_PER_ENTRY).saturating_add(bytes.saturating_mul(RAO_PER_BYTE))
-}
 
 parameter_types! {
     /// For an account's first proxy: an entry with a key of 32 bytes and a balance.

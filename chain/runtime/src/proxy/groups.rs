@@ -50,6 +50,7 @@ const WHOLE_PALLETS: &[(&str, Group)] = &[
     ("System", Group::Common),
     ("Timestamp", Group::Common),
     ("Utility", Group::Common),
+    ("Multisig", Group::Common),
     ("Proxy", Group::Common),
     ("Commitments", Group::Common),
     ("Drand", Group::Common),
