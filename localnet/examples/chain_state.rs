@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example talks to its caller")]
 
-use chain::{Argument, Client, ConnectConfig, Netuid, Snapshot};
+use chain::{Argument, Client, ConnectConfig, Netuid, Snapshot, Value as AnyValue};
 use eyre::{Result, bail, eyre};
 use keys::{AccountId, Keypair, Signature, verify};
 use serde_json::{Value, json};
@@ -43,6 +43,12 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
             let children = state.pending_children(account(hotkey)?, subnet(netuid)?).await?;
             json!(children.into_iter().map(|(part, child)| (part, child.to_string())).collect::<Vec<_>>())
         }
+        ["child-keys", hotkey, netuid] => {
+            let keys = [account(hotkey)?.into(), subnet(netuid)?.into()];
+            let children = state.optional::<Vec<(u64, [u8; 32])>>(SUBTENSOR, "ChildKeys", &keys).await?;
+            let child = |(part, child)| (part, AccountId::from(child).to_string());
+            json!(children.unwrap_or_default().into_iter().map(child).collect::<Vec<_>>())
+        }
         ["subnet-name", netuid] => {
             type Identity = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
             let identity =
@@ -51,6 +57,9 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
         }
         ["mechanisms", netuid] => {
             json!(state.value::<(u8,)>(SUBTENSOR, "MechanismCountCurrent", &[subnet(netuid)?.into()]).await?.0)
+        }
+        ["split", netuid] => {
+            json!(state.optional::<Vec<u16>>(SUBTENSOR, "MechanismEmissionSplit", &[subnet(netuid)?.into()]).await?)
         }
         ["subnet-cost"] => {
             json!(state.ask::<u64>("SubnetRegistrationRuntimeApi", "get_network_registration_cost", &[]).await?)
@@ -66,6 +75,25 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
             let epochs = state.map::<u64, Vec<Sealed>>(SUBTENSOR, "TimelockedWeightCommits", &[index]).await?;
             let commits = epochs.into_values().flatten();
             json!(commits.map(|(who, _, _, round)| (AccountId::from(who).to_string(), round)).collect::<Vec<_>>())
+        }
+        ["commits", netuid, hotkey] => {
+            let commits = state.pending_weight_commits(subnet(netuid)?, 0).await?;
+            json!(commits.get(&account(hotkey)?).map_or(0, Vec::len))
+        }
+        // Who may act for an account, and in what.
+        ["proxies", who] => {
+            type Proxies = (Vec<([u8; 32], AnyValue, u32)>, u64);
+            let proxies = state.optional::<Proxies>("Proxy", "Proxies", &[account(who)?.into()]).await?;
+            let proxy = |(delegate, kind, delay): ([u8; 32], AnyValue, u32)| {
+                json!([AccountId::from(delegate).to_string(), kind.to_string().trim_end_matches(" ()"), delay])
+            };
+            json!(proxies.map(|(proxies, _)| proxies.into_iter().map(proxy).collect::<Vec<_>>()).unwrap_or_default())
+        }
+        // From which block on a coldkey may be swapped.
+        ["announced", coldkey] => {
+            let keys = [account(coldkey)?.into()];
+            let announced = state.optional::<(u32, [u8; 32])>(SUBTENSOR, "ColdkeySwapAnnouncements", &keys).await?;
+            json!(announced.map(|(block, _)| block))
         }
         ["last-round"] => json!(state.stored_rounds().await?.map(|rounds| *rounds.end())),
         ["address", ..] => json!(Keypair::from_uri(&words[1..].join(" "))?.account_id().to_string()),

@@ -79,8 +79,11 @@ class Wallets:
     def cold(self, name: str) -> str:
         return json.loads((self.folder / name / "coldkeypub.txt").read_text())["ss58Address"]
 
-    def hot(self, name: str) -> str:
-        return json.loads((self.folder / name / "hotkeys" / "default").read_text())["ss58Address"]
+    def public(self, name: str) -> str:
+        return json.loads((self.folder / name / "coldkeypub.txt").read_text())["publicKey"]
+
+    def hot(self, name: str, hotkey: str = "default") -> str:
+        return json.loads((self.folder / name / "hotkeys" / hotkey).read_text())["ss58Address"]
 
 
 def document(output: str):
@@ -89,14 +92,14 @@ def document(output: str):
     return json.JSONDecoder(strict=False).raw_decode(output[start:].replace("\n", " "))[0]
 
 
-def sdk(what, words, check, wallet=None, chain=True, asks=False, before=lambda wallets, state: None, differs=None):
+def sdk(what, words, check, wallet=None, hotkey=True, chain=True, asks=False, before=lambda wallets, state: None, differs=None):
     """A command of 11.3's `btcli`."""
 
     def act(client, wallets):
         words_now = words(wallets) if callable(words) else words
         extra = ["-n", client.url] if chain else []
         if wallet:
-            extra += ["-w", wallet, "-H", "default"]
+            extra += ["-w", wallet, *(["-H", "default"] if hotkey else [])]
         return client.btcli(*words_now, *extra, "--wallet-path", client.wallets, "--json", *(["-y"] if asks else []))
 
     shown = words if not callable(words) else words(Placeholders())
@@ -135,6 +138,12 @@ def advance(netuid, *words):
     return ours("time", "localnet", lambda _, url: ["advance", *words, "--netuid", netuid, "-n", url], lambda *_: True)
 
 
+def root(what, call, arguments):
+    """Any call by its name, by root, whose wallet is alice's: 11.3 has a command for that."""
+    return sdk(what, ["call", call, "--args", json.dumps(arguments), "--sudo"],
+               lambda wallets, state, _, output: document(output)["success"] is True, wallet="alice", asks=True)
+
+
 def library(what, shown, code, check, before=lambda wallets, state: None, differs=None):
     """A few lines against 11.3's library. `code` knows `client`, `wallet(NAME)` and prints one JSON document."""
 
@@ -156,7 +165,10 @@ class Placeholders:
     def cold(self, name):
         return f"COLDKEY_{name.upper()}"
 
-    def hot(self, name):
+    def public(self, name):
+        return f"PUBLIC_{name.upper()}"
+
+    def hot(self, name, _hotkey="default"):
         return f"HOTKEY_{name.upper()}"
 
     @property
@@ -179,6 +191,11 @@ def raw_hyperparameter(shown, name):
 def about(got, wanted, part=0.01):
     """Equal but for fees and slippage."""
     return abs(got - wanted) <= part * abs(wanted)
+
+
+def falls(before, got, after):
+    """In its place in a price's fall, however long the client took; clients print TAO as floats."""
+    return after - 1 <= got <= before + 1
 
 
 def until(holds, seconds=20):

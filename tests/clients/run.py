@@ -3,17 +3,19 @@
     run.py PROGRAMS VENVS [--write]   (`make test-clients`)
 
 Installs `bittensor` and `bittensor-cli` of the versions below from PyPI, each into a virtual environment of its own
-(both own the command `btcli`), and runs commands of theirs twice: against `localnet chain`, where alpha has a price, and
+(both own the command `btcli`), and runs commands of theirs twice, at once: against `localnet chain`, where alpha has a price, and
 against `localnet up`, where miners and validators are at work meanwhile. What a command changes is read back from the
 chain with this project's own client and compared, and so is what it prints. The table in docs/clients.md is made by this;
 `--write` writes it, without it the test checks that it is still true. Without PyPI everything is skipped, and said so.
 """
 
+import concurrent.futures
 import pathlib
 import shutil
 import sys
 import tempfile
 
+import account_cases
 import library_cases
 import stake_cases
 import subnet_cases
@@ -43,11 +45,14 @@ def cases(netuid, stake):
         *weight_cases.cases(netuid),
         *stake_cases.relations(netuid),
         *library_cases.cases(netuid),
+        *account_cases.proxies(),
+        *account_cases.swaps(netuid),
     ]
 
 
 def run(ground, programs, pythons, netuid):
-    """Runs the cases on a chain; their results."""
+    """Runs the cases on a chain; their results, in order."""
+    results = []
     work = pathlib.Path(tempfile.mkdtemp(prefix="clients-"))
     try:
         with ground as chain, State(programs, chain.url) as state:
@@ -56,9 +61,10 @@ def run(ground, programs, pythons, netuid):
             for case in [*chain.alice(wallets.folder), *cases(netuid, ground.stake)]:
                 result = case.run(clients, wallets, state)
                 print(f"{ground.name}: {result.line()}", flush=True)
-                yield result
+                results.append(result)
     finally:
         shutil.rmtree(work)
+    return results
 
 
 def main() -> int:
@@ -69,8 +75,11 @@ def main() -> int:
         print(f"clients: {2 * len(cases(1, 0))} skipped, PyPI is not reachable")
         return 0
     pythons["ours"] = None
-    rows = list(run(Chain(programs), programs, pythons, 1))
-    beside = list(run(Subnet(programs), programs, pythons, 2))
+    # Both at once: each waits for its blocks most of the time.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        alone = pool.submit(run, Chain(programs), programs, pythons, 1)
+        beside = pool.submit(run, Subnet(programs), programs, pythons, 2)
+        rows, beside = alone.result(), beside.result()
     wrong = sum(not row.as_expected for row in [*rows, *beside])
     table = "| what | client | command | |\n|---|---|---|---|\n" + "".join(row.row() for row in rows)
     page = PAGE.read_text()

@@ -1,6 +1,6 @@
 """Stake: in, out, to other places and other people, with and without a limit; children and takes."""
 
-from cases import ALPHA, TAO, about, cli, document, sdk
+from cases import ALPHA, TAO, about, advance, cli, document, root, sdk
 
 PLAIN = ["--unsafe", "--no-mev-protection"]
 LIMITED = ["--tolerance", 0.1, "--no-mev-protection"]
@@ -98,7 +98,13 @@ def relations(netuid):
     def children(wallets, state, name):
         return [(child, about(part, 2**63)) for part, child in state("children", wallets.hot(name), netuid)]
 
+    def counting(wallets, state, name):
+        """Whether bob's hotkey is a child's already."""
+        return [child for _, child in state("child-keys", wallets.hot(name), netuid)] == [wallets.hot("bob")]
+
     return [
+        # Children would count only after a day.
+        root("children", "SubtensorModule.set_pending_childkey_cooldown", {"cooldown": 0}),
         sdk("children", lambda wallets: ["stake", "child", "set", "--netuid", netuid, "--children",
                                          f'[[0.5,"{wallets.hot("bob")}"]]'],
             lambda wallets, state, *_: children(wallets, state, "carol") == [(wallets.hot("bob"), True)],
@@ -106,6 +112,18 @@ def relations(netuid):
         cli("children", lambda wallets: ["stake", "child", "set", "--netuid", netuid, "--children", wallets.hot("bob"),
                                          "--proportions", 0.5],
             lambda wallets, state, *_: children(wallets, state, "dan") == [(wallets.hot("bob"), True)], wallet="dan"),
+        # What was set counts from the next epoch on.
+        advance(netuid, "--epochs", 1),
+        sdk("children", ["stake", "child", "get", "--netuid", netuid],
+            lambda wallets, state, _, output: wallets.hot("bob") in output and counting(wallets, state, "carol"),
+            wallet="carol"),
+        cli("children", ["stake", "child", "get", "--netuid", netuid],
+            lambda wallets, state, _, output: wallets.hot("bob") in output and counting(wallets, state, "dan"),
+            wallet="dan", prompts=False),
+        sdk("children", ["stake", "child", "revoke", "--netuid", netuid],
+            lambda wallets, state, *_: children(wallets, state, "carol") == [], wallet="carol", asks=True),
+        cli("children", ["stake", "child", "revoke", "--netuid", netuid],
+            lambda wallets, state, *_: children(wallets, state, "dan") == [], wallet="dan"),
         sdk("children", ["stake", "child", "take", "--netuid", netuid, "--take", "0.05"],
             lambda wallets, state, *_: about(state("childkey-take", wallets.hot("carol"), netuid), 0.05 * 65535),
             wallet="carol", asks=True),

@@ -1,18 +1,22 @@
 """Subnets: making them, joining them, their hyperparameters and mechanisms, and what is shown of them. Bob owns the first
 one, dan the second."""
 
-from cases import TAO, about, cli, document, raw_hyperparameter, sdk, until
+from cases import TAO, about, cli, document, falls, raw_hyperparameter, sdk, until
 
 # What is left out, or empty, is asked for.
 IDENTITY = ["--github-repo", "https://github.com/example/haven", "--subnet-contact", "haven@example.org", "--subnet-url",
             "https://example.org", "--discord-handle", "haven", "--description", "calm", "--logo-url",
             "https://example.org/haven.png", "--additional-info", "none"]
 
+SPLIT = [16384, 49151]
+"""One part and three of what a `u16` holds, as 9.23 rounds."""
+
 
 def making(netuid, other):
     return [
         sdk("subnets", ["subnets", "create-cost"],
-            lambda wallets, state, _, output: about(document(output)["tao"] * TAO, state("subnet-cost"))),
+            lambda wallets, state, before, output: falls(before, document(output)["tao"] * TAO, state("subnet-cost")),
+            before=lambda wallets, state: state("subnet-cost")),
         sdk("subnets", ["subnets", "create"],
             lambda wallets, state, _, output: netuid in state("subnets")
             and state("owner", wallets.hot("bob")) == wallets.cold("bob"), asks=True, wallet="bob"),
@@ -21,7 +25,8 @@ def making(netuid, other):
         sdk("subnets", ["sudo", "start", "--netuid", netuid], lambda wallets, state, *_: state("started", netuid),
             asks=True, wallet="bob"),
         cli("subnets", ["subnets", "burn-cost"],
-            lambda wallets, state, _, output: about(document(output)["burn_cost"]["rao"], state("subnet-cost")), prompts=False),
+            lambda wallets, state, before, output: falls(before, document(output)["burn_cost"]["rao"], state("subnet-cost")),
+            prompts=False, before=lambda wallets, state: state("subnet-cost")),
         cli("subnets", ["subnets", "create", "--subnet-name", "Haven", *IDENTITY, "--no-mev-protection"],
             lambda wallets, state, *_: state("subnet-name", other) == "Haven"
             and state("owner", wallets.hot("dan")) == wallets.cold("dan"), wallet="dan"),
@@ -35,7 +40,8 @@ def making(netuid, other):
 def joining(netuid):
     return [
         sdk("subnets", ["subnets", "burn-cost", netuid],
-            lambda wallets, state, _, output: about(document(output)["tao"] * TAO, state("burn", netuid))),
+            lambda wallets, state, before, output: falls(before, document(output)["tao"] * TAO, state("burn", netuid)),
+            before=lambda wallets, state: state("burn", netuid)),
         sdk("subnets", ["subnets", "register", "--netuid", netuid],
             lambda wallets, state, *_: state("uid", netuid, wallets.hot("carol")) == 1, asks=True, wallet="carol"),
         cli("subnets", ["subnets", "register", "--netuid", netuid],
@@ -83,6 +89,12 @@ def hyperparameters(netuid):
             lambda wallets, state, *_: state("mechanisms", netuid) == 1, wallet="bob", answers="y\n"),
         cli("subnets", ["subnets", "mechanisms", "set", "--netuid", netuid, "--count", 2],
             lambda wallets, state, *_: state("mechanisms", netuid) == 2, wallet="bob", answers="y\n"),
+        cli("subnets", ["subnets", "mechanisms", "split-emissions", "--netuid", netuid, "--split", "1,3"],
+            lambda wallets, state, *_: state("split", netuid) == SPLIT, wallet="bob"),
+        cli("subnets", ["subnets", "mechanisms", "emissions", "--netuid", netuid],
+            lambda wallets, state, _, output: "75" in output, prompts=False),
+        sdk("subnets", ["sudo", "mechanisms", "emissions", "--netuid", netuid],
+            lambda wallets, state, _, output: document(output)["split"] == SPLIT),
         cli("sudo", ["sudo", "trigger-epoch", "--netuid", netuid],
             lambda wallets, state, before, _: until(lambda: state("epochs", netuid) > before),
             wallet="bob", before=lambda wallets, state: state("epochs", netuid)),
@@ -110,6 +122,10 @@ def shown(netuid):
                                                     state("price", netuid)), prompts=False),
         sdk("subnets", ["subnets", "metagraph", netuid],
             lambda wallets, state, _, output: wallets.hot("carol") in output and wallets.hot("dan") in output),
+        cli("view", ["view", "dashboard", "--save-file", "--dashboard-path", "."],
+            lambda wallets, state, *_: any(wallets.hot("dan") in page.read_text()
+                                           for page in wallets.folder.parent.glob("*.html")),
+            wallet="dan", hotkey=False, json=False, prompts=False),
         sdk("axon", ["axon", "set", "--netuid", netuid, "--ip", "203.0.113.7", "--port", 8091],
             lambda wallets, state, *_: state("axon", netuid, wallets.hot("carol")) == "203.0.113.7:8091",
             asks=True, wallet="carol"),

@@ -5,6 +5,7 @@ from cases import advance, cli, library, ours, sdk, until
 SALT = [11, 222, 3333]
 # 9.23 reveals with its own version for a version key, so what it is to reveal is committed with that.
 VERSION_9_23_2 = 9_023_002
+NOT_THERE = "SubtensorModule.get_commit_reveal_weights_enabled"
 
 
 def row(uid, weights):
@@ -34,6 +35,11 @@ def cases(netuid):
         commit_reveal(netuid, True),
         # Weights, and commits to them, are taken every hundred blocks.
         advance(netuid, "--blocks", 100),
+        cli("weights", ["weights", "commit", "--netuid", netuid, "--uids", "2", "--weights", "1.0", "--salt",
+                        ",".join(map(str, SALT))],
+            lambda wallets, state, _, output: NOT_THERE in output and state("commits", netuid, wallets.hot("carol")) == 0,
+            wallet="carol", differs="asks for a storage entry by the name of a runtime API, which Bittensor's chain lacks as "
+            "well: " + NOT_THERE),
         ours("weights", "commit_weights",
              lambda wallets, url: [url, wallets.folder, "carol", netuid, 2, 65535, VERSION_9_23_2, *SALT],
              lambda wallets, state, _, output: "committed" in output),
