@@ -20,7 +20,7 @@ import epoch  # noqa: E402
 import results  # noqa: E402
 
 # What the node's program measures, each in a process of its own, so that none inherits another's memory.
-NODE_SUBJECTS = ("start", "register", "set-weights", "memory", "memory-on-disk")
+NODE_SUBJECTS = ("start", "register", "set-weights", "memory", "memory-on-disk", "disk")
 NODE_TIMEOUT_SECONDS = 1800
 
 

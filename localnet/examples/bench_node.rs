@@ -1,7 +1,9 @@
 //! Measures a dev node for `make bench-chain`, which runs it once for each subject, so that none inherits another's memory:
-//! `bench_node start|register|set-weights|memory|memory-on-disk`. Prints rows of results, one JSON object a line.
+//! `bench_node start|register|set-weights|memory|memory-on-disk|disk`. Prints rows of results, one JSON object a line.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,8 +48,10 @@ const EARLY_BLOCKS: u32 = 1_000;
 const HALFWAY_BLOCKS: u32 = 5_000;
 const LATE_BLOCKS: u32 = 10_000;
 
-/// The history that a chain in memory keeps.
+/// The history that a chain keeps where it does not keep all.
 const KEPT_BLOCKS: u32 = 256;
+
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// A row of results; whether the goal is met is reckoned by whoever collects them.
 #[derive(Serialize)]
@@ -69,7 +73,8 @@ async fn main() -> Result<()> {
         "set-weights" => set_weights().await,
         "memory" => memory(Place::InMemory).await,
         "memory-on-disk" => memory(Place::OnDisk).await,
-        _ => bail!("`{subject}` is no subject: name start, register, set-weights, memory or memory-on-disk"),
+        "disk" => disk().await,
+        _ => bail!("`{subject}` is no subject: name start, register, set-weights, memory, memory-on-disk or disk"),
     };
     for row in rows.wrap_err_with(|| format!("cannot measure {subject}"))? {
         println!("{}", serde_json::to_string(&row)?);
@@ -166,31 +171,78 @@ async fn memory(place: Place) -> Result<Vec<Row>> {
             "all on disk, what the database maps included".to_owned()
         }
     };
+    let looks = looks(config, resident_mebibytes).await?;
+    let what = format!("resident memory after {LATE_BLOCKS} blocks of {NEURONS} neurons, {kept}");
+    looks.rows(&what)
+}
+
+/// What the folder of a chain on disk takes that drops old states and bodies.
+async fn disk() -> Result<Vec<Row>> {
+    let folder = tempfile::tempdir()?;
+    let mut config = config(MIN_BLOCK_TIME)?;
+    config.state_dir = Some(folder.path().to_owned());
+    config.kept_blocks = Some(KEPT_BLOCKS);
+    let looks = looks(config, || taken_mebibytes(folder.path())).await?;
+    let what =
+        format!("the chain's folder after {LATE_BLOCKS} blocks of {NEURONS} neurons, states of the last {KEPT_BLOCKS}");
+    looks.rows(&what)
+}
+
+/// What was seen after so many blocks each.
+struct Looks(BTreeMap<u32, f64>);
+
+impl Looks {
+    fn after(&self, blocks: u32) -> Result<f64> {
+        self.0.get(&blocks).copied().ok_or_else(|| eyre!("nobody looked after {blocks} blocks"))
+    }
+
+    fn rows(&self, what: &str) -> Result<Vec<Row>> {
+        let late = self.after(LATE_BLOCKS)?;
+        Ok(vec![
+            Row { name: what.to_owned(), value: late, unit: "MiB", against: None, goal: None },
+            self.growth(what, EARLY_BLOCKS, Some("<= 1.1"))?,
+            self.growth(what, HALFWAY_BLOCKS, None)?,
+        ])
+    }
+
+    fn growth(&self, what: &str, blocks: u32, goal: Option<&'static str>) -> Result<Row> {
+        let then = self.after(blocks)?;
+        let (name, against) =
+            (format!("{what}: growth since {blocks}"), format!("after {blocks} blocks ({then:.0} MiB)"));
+        Ok(Row { name, value: self.after(LATE_BLOCKS)? / then, unit: "times", against: Some(against), goal })
+    }
+}
+
+/// Looks, now and then, at a chain of quick blocks with a full subnet whose validators stay active.
+async fn looks(config: DevNodeConfig, look: impl Fn() -> Result<f64>) -> Result<Looks> {
     let world = World::start(config).await?;
     let validators = world.fill().await?;
     let begin = world.node.tip().number;
     let mut looks = BTreeMap::new();
     for blocks in (EARLY_BLOCKS..=LATE_BLOCKS).step_by(EARLY_BLOCKS as usize) {
         world.node.blocks().wait_for(|block| block.number >= begin + blocks).await?;
-        looks.insert(blocks, resident_mebibytes()?);
+        looks.insert(blocks, look()?);
         let line = |(index, validator): (usize, &Arc<Keypair>)| (validator.clone(), vec![world.weights_of(index)]);
         rate(&world.client, validators.iter().enumerate().map(line).collect()).await?;
     }
     world.node.shutdown().await?;
-    let after =
-        |blocks| looks.get(&blocks).copied().ok_or_else(|| eyre!("memory was not looked at after {blocks} blocks"));
-    let late = after(LATE_BLOCKS)?;
-    let what = format!("resident memory after {LATE_BLOCKS} blocks of {NEURONS} neurons, {kept}");
-    let growth = |blocks, goal| -> Result<Row> {
-        let then = after(blocks)?;
-        let (name, against) =
-            (format!("{what}: growth since {blocks}"), format!("after {blocks} blocks ({then:.0} MiB)"));
-        Ok(Row { name, value: late / then, unit: "times", against: Some(against), goal })
-    };
-    let growths = [growth(EARLY_BLOCKS, Some("<= 1.1"))?, growth(HALFWAY_BLOCKS, None)?];
-    let mut rows = vec![Row { name: what, value: late, unit: "MiB", against: None, goal: None }];
-    rows.extend(growths);
-    Ok(rows)
+    Ok(Looks(looks))
+}
+
+/// What the files in a folder take of the disk. A database makes some of them larger than what they hold.
+fn taken_mebibytes(folder: &Path) -> Result<f64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // The database removes files meanwhile.
+        let Ok(metadata) = entry.metadata() else { continue };
+        bytes += if metadata.is_dir() {
+            (taken_mebibytes(&entry.path())? * MEBIBYTE) as u64
+        } else {
+            metadata.blocks() * 512
+        };
+    }
+    Ok(bytes as f64 / MEBIBYTE)
 }
 
 fn resident_mebibytes() -> Result<f64> {

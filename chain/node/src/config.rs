@@ -54,8 +54,8 @@ pub struct DevNodeConfig {
     pub dev_methods: bool,
     /// Where `dev_dump` may write; without, it may not.
     pub dumps_dir: Option<PathBuf>,
-    /// How many blocks' state to keep; all where absent, as archive queries ask for. A chain in memory that runs for
-    /// days wants a bound.
+    /// How many blocks to keep; all where absent, as archive queries ask for. A chain in memory that runs for days wants a
+    /// bound. On disk the headers of older blocks stay.
     pub kept_blocks: Option<u32>,
     /// The port of the RPC endpoint on loopback: exactly this one (zero: any free one). Where absent,
     /// [`DEFAULT_PORT`] or the next free one.

@@ -26,6 +26,7 @@
 //! | `sealing`, `due` | seals blocks; what each brings with it |
 //! | `control`, `dev` | steering a running chain, from this process and over RPC |
 //! | `memory`, `dump` | a chain in memory, and in a file |
+//! | `history` | what a chain in memory forgets of old blocks |
 //! | `rpc`, `methods` | the endpoint, and what it answers |
 
 mod beacon;
@@ -36,6 +37,7 @@ mod due;
 mod dump;
 mod executor;
 mod genesis;
+mod history;
 mod memory;
 mod methods;
 mod rpc;

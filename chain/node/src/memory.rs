@@ -32,6 +32,14 @@ impl Memory {
         all.sort_unstable();
         Contents(all)
     }
+
+    /// Take entries out, whatever refers to them.
+    pub(crate) fn remove(&self, entries: Vec<(ColumnId, Vec<u8>)>) {
+        let mut columns = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (column, key) in entries {
+            columns.entry(column).or_default().remove(&key);
+        }
+    }
 }
 
 impl From<Contents> for Memory {

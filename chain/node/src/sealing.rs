@@ -22,6 +22,7 @@ use crate::beacon::Beacon;
 use crate::control::{Command, ControlError, Pace, Sealing, SnapshotId};
 use crate::due::{ChainTime, Due, ReadError, read};
 use crate::dump::{self, DumpError};
+use crate::history;
 use crate::service::{Backend, Client, Keeping, Place, Pool};
 use crate::shield::Shield;
 
@@ -160,7 +161,7 @@ impl Sealer {
     }
 
     fn snapshot(&mut self) -> Result<SnapshotId, ControlError> {
-        if self.keeping.drops_states {
+        if self.keeping.kept_blocks.is_some() {
             return Err(ControlError::Pruned);
         }
         let id = self.snapshot_count();
@@ -235,7 +236,11 @@ impl Sealer {
         })
         .await;
         sealed.await.map_err(|_| SealError::NoReply)??;
-        self.sealed.send_replace(self.tip());
+        let tip = self.tip();
+        if let (Place::Memory(memory), Some(kept_blocks)) = (&self.keeping.place, self.keeping.kept_blocks) {
+            history::forget(memory, tip.number, kept_blocks);
+        }
+        self.sealed.send_replace(tip);
         Ok(())
     }
 

@@ -26,8 +26,9 @@ pub(crate) type Backend = sc_service::TFullBackend<Block>;
 /// The transaction pool.
 pub(crate) type Pool = TransactionPoolHandle<Block, Client>;
 
-/// Bytes of trie nodes kept in memory.
-const TRIE_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of trie nodes kept decoded: about as many as the state of a full subnet has. A larger cache would go on growing
+/// for thousands of blocks, with nodes of states that nobody reads any more.
+const TRIE_CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Transactions ready for a block; a tenth as many may wait for an earlier nonce.
 const MAX_POOL_TRANSACTIONS: usize = 8_192;
@@ -48,8 +49,8 @@ pub(crate) struct Parts {
 /// Where a chain is kept, and how much of it.
 pub(crate) struct Keeping {
     pub(crate) place: Place,
-    /// Whether the states of old blocks are dropped.
-    pub(crate) drops_states: bool,
+    /// How many blocks' state and body are kept; all where absent.
+    pub(crate) kept_blocks: Option<u32>,
 }
 
 /// Where a chain is kept.
@@ -107,7 +108,7 @@ pub(crate) fn assemble(
         sc_transaction_pool::notification_future(client.clone(), pool.clone(), false),
     );
     let keystore = KeystoreContainer::new(&KeystoreConfig::InMemory)?;
-    let keeping = Keeping { place, drops_states: config.kept_blocks.is_some() };
+    let keeping = Keeping { place, kept_blocks: config.kept_blocks };
     Ok(Parts { client, backend, pool, keystore, tasks, keeping })
 }
 

@@ -180,6 +180,13 @@ impl pallet_subtensor::Config for Runtime {
     type Currency = Balances;
     type Beacon = Runtime;
     type FeeRates = Swap;
+    type OnDissolved = Runtime;
+}
+
+impl pallet_subtensor::OnDissolved for Runtime {
+    fn dissolved(netuid: NetUid) {
+        Commitments::purge(netuid.0);
+    }
 }
 
 impl pallet_subtensor::BeaconSignatures for Runtime {

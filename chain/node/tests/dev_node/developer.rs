@@ -13,14 +13,14 @@ use crate::client::{Client, to_hex};
 use crate::{TAO, config, reach, within};
 
 /// A chain that seals on demand only.
-fn manual() -> DevNodeConfig {
+pub(crate) fn manual() -> DevNodeConfig {
     let mut config = config();
     config.sealing = Sealing::Manual;
     config.dev_methods = true;
     config
 }
 
-fn pay_charlie(tao: u64) -> RuntimeCall {
+pub(crate) fn pay_charlie(tao: u64) -> RuntimeCall {
     pallet_balances::Call::transfer_keep_alive { dest: Charlie.to_account_id().into(), value: tao * TAO }.into()
 }
 

@@ -6,6 +6,7 @@ mod beacon;
 mod client;
 mod control;
 mod developer;
+mod history;
 mod lifecycle;
 mod shield;
 mod subnet;

@@ -284,6 +284,16 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
+        /// Forget all that was posted on a subnet, and whatever of it waits for its round: the subnet is no more.
+        pub fn purge(netuid: u16) {
+            let _ = CommitmentOf::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = LastCommitment::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = LastBondsReset::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = RevealedCommitments::<T>::clear_prefix(netuid, u32::MAX, None);
+            let _ = UsedSpaceOf::<T>::clear_prefix(netuid, u32::MAX, None);
+            TimelockedIndex::<T>::mutate(|index| index.retain(|(subnet, _)| *subnet != netuid));
+        }
+
         /// Note that something of a post waits for its round, or that nothing does, and announce the post.
         fn note_timelock(netuid: u16, who: T::AccountId, reveal_round: Option<u64>) {
             let entry = (netuid, who.clone());

@@ -252,6 +252,26 @@ fn only_the_latest_ten_are_kept() {
 }
 
 #[test]
+fn nothing_is_left_of_a_subnet_that_is_no_more() {
+    chain().execute_with(|| {
+        Signed::set(true);
+        assert_ok!(post(HOTKEY, NETUID, vec![sealed(b"opened"), Data::ResetBondsFlag]));
+        pass();
+        Signed::set(false);
+        assert_ok!(post(HOTKEY, NETUID, vec![big(1), sealed(b"never opened")]));
+        assert!(fields().is_some() && !revealed().is_empty() && TimelockedIndex::<Test>::get().len() == 1);
+        Commitments::purge(NETUID + 1);
+        assert!(fields().is_some() && TimelockedIndex::<Test>::get().len() == 1, "another's stays");
+
+        Commitments::purge(NETUID);
+        assert!(fields().is_none() && revealed().is_empty() && TimelockedIndex::<Test>::get().is_empty());
+        assert_eq!(LastCommitment::<Test>::get(NETUID, HOTKEY), None);
+        assert_eq!(LastBondsReset::<Test>::get(NETUID, HOTKEY), None);
+        assert_eq!(UsedSpaceOf::<Test>::get(NETUID, HOTKEY), None);
+    });
+}
+
+#[test]
 fn a_later_post_without_a_lock_takes_the_earlier_with_it() {
     chain().execute_with(|| {
         assert_ok!(post(HOTKEY, NETUID, vec![sealed(b"never mind")]));

@@ -204,6 +204,27 @@ mod calls {
             Self::do_start_call(origin, netuid)
         }
 
+        /// Takes a subnet down. By root; `_coldkey` is asked for and not used.
+        #[pallet::call_index(61)]
+        #[pallet::weight(Pallet::<T>::dissolve_weight())]
+        pub fn dissolve_network(origin: OriginFor<T>, _coldkey: T::AccountId, netuid: NetUid) -> DispatchResult {
+            Self::do_dissolve_network(origin, netuid)
+        }
+
+        /// Takes a subnet down. By root.
+        #[pallet::call_index(120)]
+        #[pallet::weight(Pallet::<T>::dissolve_weight())]
+        pub fn root_dissolve_network(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+            Self::do_dissolve_network(origin, netuid)
+        }
+
+        /// Gives a subnet's token another symbol, one that no other has. By root or the subnet's owner.
+        #[pallet::call_index(112)]
+        #[pallet::weight(Pallet::<T>::network_weight())]
+        pub fn update_symbol(origin: OriginFor<T>, netuid: NetUid, symbol: Vec<u8>) -> DispatchResult {
+            Self::do_update_symbol(origin, netuid, symbol)
+        }
+
         /// Sets how long, in thousandths of a tempo, a silent neuron counts as active. By the subnet's owner.
         #[pallet::call_index(140)]
         #[pallet::weight(Pallet::<T>::start_weight())]

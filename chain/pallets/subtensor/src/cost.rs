@@ -79,6 +79,13 @@ impl<T: Config> Pallet<T> {
         )
     }
 
+    /// Taking a full subnet down: what it keeps by neuron in every mechanism, and everybody's stake.
+    pub(crate) fn dissolve_weight() -> Weight {
+        bound::<T>(100, 100).saturating_add(
+            T::DbWeight::get().reads_writes(40, 40).saturating_mul(u64::from(defaults::MAX_ALLOWED_UIDS)),
+        )
+    }
+
     /// Starting a subnet, or changing one hyperparameter.
     pub(crate) fn start_weight() -> Weight {
         bound::<T>(5, 3)

@@ -2,7 +2,7 @@
 //!
 //! A comment marks where this chain differs. All of them can be changed later by calls.
 
-use crate::{Config, I96F32, NetUid, TaoBalance, U64F64};
+use crate::{Config, I96F32, TaoBalance, U64F64};
 use codec::Decode;
 use core::marker::PhantomData;
 use frame_support::{parameter_types, traits::Get};
@@ -229,16 +229,8 @@ impl<T: Config> Get<T::AccountId> for ZeroAccount<T> {
     }
 }
 
-/// The token symbols of subnets, by netuid from 1; later ones share the symbol of TAO until a longer list is needed.
-const GREEK: [&str; 24] = [
+/// The symbols that subnets' tokens may have, the first for netuid 1: as far as Bittensor's longer list is Greek.
+pub(crate) const SYMBOLS: [&str; 24] = [
     "α", "β", "γ", "δ", "ε", "ζ", "η", "θ", "ι", "κ", "λ", "μ", "ν", "ξ", "ο", "π", "ρ", "σ", "τ", "υ", "φ", "χ", "ψ",
     "ω",
 ];
-
-/// The symbol of a subnet's token.
-pub fn token_symbol(netuid: NetUid) -> alloc::vec::Vec<u8> {
-    match netuid.0.checked_sub(1).and_then(|index| GREEK.get(usize::from(index))) {
-        Some(symbol) => symbol.as_bytes().to_vec(),
-        None => TaoSymbol::get(),
-    }
-}

@@ -25,6 +25,10 @@ mod errors {
         FirstEmissionBlockNumberAlreadySet,
         /// The subnet is too young to be started; wait for `StartCallDelay` blocks.
         NeedWaitingMoreBlocksToStarCall,
+        /// The chain knows no such symbol of a token.
+        SymbolDoesNotExist,
+        /// Another subnet's token has the symbol.
+        SymbolAlreadyInUse,
         /// The subnet's token is not enabled: its owner must call `start_call` first.
         SubtokenDisabled,
 

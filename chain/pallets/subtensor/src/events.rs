@@ -10,10 +10,21 @@ mod events {
     pub enum Event<T: Config> {
         /// A subnet was created: (netuid, mechanism).
         NetworkAdded(NetUid, u16),
+        /// A subnet was dissolved: (netuid).
+        NetworkRemoved(NetUid),
         /// A subnet was started: (netuid, first block that emits).
         FirstEmissionBlockNumberSet(NetUid, u64),
         /// A subnet's identity was set.
         SubnetIdentitySet(NetUid),
+        /// A subnet's identity went with the subnet.
+        SubnetIdentityRemoved(NetUid),
+        /// A subnet's token got another symbol.
+        SymbolUpdated {
+            /// The subnet.
+            netuid: NetUid,
+            /// The symbol, UTF-8.
+            symbol: Vec<u8>,
+        },
         /// Stake was added: (coldkey, hotkey, TAO paid, alpha got, netuid, fee in TAO).
         StakeAdded(T::AccountId, T::AccountId, TaoBalance, AlphaBalance, NetUid, u64),
         /// Stake was removed: (coldkey, hotkey, TAO got, alpha paid, netuid, fee in alpha).

@@ -48,10 +48,12 @@ mod children;
 mod coldkey_swap;
 mod commit_reveal;
 mod cost;
+mod dissolving;
 mod emission;
 mod epoch;
 mod errors;
 mod events;
+mod forgetting;
 mod hotkey_swap;
 mod hyperparameters;
 mod identities;
@@ -74,6 +76,7 @@ mod shares;
 mod staking;
 mod storage;
 mod subnets;
+mod symbols;
 mod take;
 mod timelocked;
 mod trimming;
@@ -88,6 +91,7 @@ pub mod defaults;
 pub mod info;
 pub mod swap;
 
+pub use dissolving::OnDissolved;
 pub use emission::block_emission;
 pub use market::{FeeRates, SimSwapResult, SubnetPrice};
 pub use numbers::I96F32;
@@ -141,6 +145,9 @@ pub mod pallet {
 
         /// The fees of pools: the pallet [`swap`].
         type FeeRates: FeeRates;
+
+        /// What other pallets keep of a subnet, and forget when it is dissolved.
+        type OnDissolved: OnDissolved;
     }
 
     /// What clients read as constants.

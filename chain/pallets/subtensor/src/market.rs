@@ -20,6 +20,9 @@ use sp_runtime::DispatchError;
 pub trait FeeRates {
     /// What a subnet's pool keeps of a trade, as a fraction of 65535.
     fn fee_rate(netuid: NetUid) -> u16;
+
+    /// Forgets the fee of a subnet that is no more.
+    fn forget_fee_rate(netuid: NetUid);
 }
 
 /// The price of a subnet's alpha.

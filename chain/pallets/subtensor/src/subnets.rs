@@ -112,7 +112,7 @@ impl<T: Config> Pallet<T> {
         NetworkRegisteredAt::<T>::insert(netuid, now);
         SubnetOwner::<T>::insert(netuid, coldkey);
         SubnetOwnerHotkey::<T>::insert(netuid, hotkey);
-        TokenSymbol::<T>::insert(netuid, defaults::token_symbol(netuid));
+        TokenSymbol::<T>::insert(netuid, Self::next_symbol(netuid));
         // Written although they are the defaults: clients list these by walking the maps.
         Tempo::<T>::insert(netuid, defaults::TEMPO_BLOCKS);
         MaxAllowedUids::<T>::insert(netuid, defaults::MAX_ALLOWED_UIDS);

@@ -65,5 +65,9 @@ pub mod pallet {
         fn fee_rate(netuid: NetUid) -> u16 {
             FeeRate::<T>::get(netuid)
         }
+
+        fn forget_fee_rate(netuid: NetUid) {
+            FeeRate::<T>::remove(netuid);
+        }
     }
 }

@@ -109,7 +109,7 @@ const CALLS: &[(&str, Group, &[&str])] = &[
         ],
     ),
     ("SubtensorModule", Group::ChildKeys, &["set_children", "set_childkey_take"]),
-    ("SubtensorModule", Group::SubnetIdentity, &["set_subnet_identity"]),
+    ("SubtensorModule", Group::SubnetIdentity, &["set_subnet_identity", "update_symbol"]),
     ("SubtensorModule", Group::SubnetStart, &["start_call"]),
     (
         "SubtensorModule",
@@ -181,6 +181,7 @@ const CALLS: &[(&str, Group, &[&str])] = &[
             "sudo_set_toggle_transfer",
         ],
     ),
+    ("SubtensorModule", Group::RootConfiguration, &["dissolve_network", "root_dissolve_network"]),
     ("AdminUtils", Group::OwnerKey, &["sudo_set_subnet_owner_hotkey", "sudo_set_sn_owner_hotkey"]),
     (
         "AdminUtils",

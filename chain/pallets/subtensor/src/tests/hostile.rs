@@ -54,7 +54,7 @@ impl Dice {
 fn call(d: &mut Dice) -> DispatchResult {
     type M = SubtensorModule;
     let o = d.origin();
-    match d.next() % 54 {
+    match d.next() % 56 {
         0 => M::set_weights(o, d.net(), d.list(Dice::short), d.list(Dice::short), d.number()),
         1 => M::set_mechanism_weights(o, d.net(), MechId(2), d.list(Dice::short), d.list(Dice::short), d.number()),
         2 => M::batch_set_weights(o, d.list(|d| Compact(d.net())), d.list(|_| vec![]), d.list(|d| Compact(d.number()))),
@@ -108,6 +108,9 @@ fn call(d: &mut Dice) -> DispatchResult {
         50 => M::transfer_stake_and_hotkey(o, d.key(), d.key(), d.key(), d.net(), d.net(), d.number()),
         51 => AdminUtils::sudo_trim_to_max_allowed_uids(o, d.net(), d.short()),
         52 => AdminUtils::sudo_set_min_allowed_uids(o, d.net(), d.short()),
+        53 => M::update_symbol(o, d.net(), if d.coin() { "β".into() } else { d.list(|d| d.next() as u8) }),
+        // Of subnets that do not exist: nothing would be left to call after one that does.
+        54 => M::root_dissolve_network(o, NetUid(d.short() | 0x100)),
         _ => {
             pass(1);
             Ok(())

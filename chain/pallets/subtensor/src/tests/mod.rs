@@ -5,6 +5,7 @@ mod children;
 mod coldkey_swap;
 mod commit_reveal;
 mod conservation;
+mod dissolving;
 mod emission;
 mod epoch;
 mod hostile;
@@ -24,6 +25,7 @@ mod serving;
 mod setters;
 mod staking;
 mod subnets;
+mod symbols;
 mod take;
 mod timelocked;
 mod triggered_epochs;
@@ -63,6 +65,7 @@ impl crate::Config for Test {
     type Currency = Balances;
     type Beacon = timelocked::Beacon;
     type FeeRates = Swap;
+    type OnDissolved = ();
 }
 
 impl crate::admin::Config for Test {}
