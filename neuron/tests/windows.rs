@@ -303,6 +303,7 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
             miner.ended().await;
         }
         comes_out::not_without_a_stage(&world, plan.run()).await;
+        comes_out::no_miner_without_memory(&world, home.path(), &corpus, plan.manifest()).await;
     }
     for miner in miners {
         miner.ended().await;
