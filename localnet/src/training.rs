@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chain::{Call, Client, CommitmentData, Netuid};
 use engine::codec::WeightCodec;
-use engine::data::{CHUNK_BYTES, Corpus as EngineCorpus, HELD_OUT_EVERY};
+use engine::data::{CHUNK_TOKENS, HELD_OUT_EVERY};
 use engine::ngram::{bigram_entropy, unigram_entropy};
 use engine::{ModelConfig, OptimizerConfig, Schedule, WholeModel};
 use eyre::{Context, Result, eyre};
+use neuron::corpus::Material;
 use neuron::manifest::{
     Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
     WindowSchedule, WorkRules,
@@ -67,7 +68,6 @@ pub fn window_blocks() -> u64 {
 pub struct Training {
     /// What every miner computes.
     pub plan: Arc<RunPlan>,
-    corpus: EngineCorpus,
 }
 
 /// What a run came to: losses in nats per byte, all on the same held-out bytes.
@@ -94,16 +94,22 @@ pub struct Trained {
 
 impl Training {
     /// The run that this localnet's owner posted before, if its manifest is in `home`; else a new one.
-    pub async fn plan(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8], home: &Path) -> Result<Self> {
+    pub async fn plan(
+        args: &UpArgs,
+        client: &Client,
+        netuid: Netuid,
+        material: &Material,
+        home: &Path,
+    ) -> Result<Self> {
         let manifest = match posted_manifest(client, netuid, home).await? {
-            Some(manifest) if manifest.model.stages != args.stages || manifest.corpus.hash != Hash::of(corpus) => {
+            Some(manifest) if manifest.model.stages != args.stages || manifest.corpus.hash != material.text() => {
                 return Err(OtherRun { home: home.to_owned(), stages: manifest.model.stages }.into());
             }
             Some(manifest) => manifest,
-            None => new_manifest(args, client, netuid, corpus).await?,
+            None => new_manifest(args, client, netuid, material).await?,
         };
-        let plan = RunPlan::new(manifest, corpus).wrap_err("the run cannot be planned")?;
-        Ok(Self { plan: Arc::new(plan), corpus: EngineCorpus::new(corpus)? })
+        let plan = RunPlan::new(manifest, material).wrap_err("the run cannot be planned")?;
+        Ok(Self { plan: Arc::new(plan) })
     }
 
     /// Publishes the run as the subnet's owner, once its manifest is in `home`.
@@ -140,7 +146,8 @@ impl Training {
             let bytes = find_blob(home, hash)?;
             weights.push(WeightCodec::F32.decode_snapshot_weights(config, stage, &bytes)?);
         }
-        let held_out = self.corpus.held_out();
+        let (vocab, corpus) = (config.vocab, self.plan.corpus());
+        let held_out = corpus.held_out();
         let loss = |model: WholeModel| model.evaluate(held_out, HELD_OUT_TOKENS).map(|e| e.loss());
         let compared = settled.map(|settled| comparison::train(&self.plan, windows, settled)).transpose()?;
         let (uncut, cut) = match compared {
@@ -152,8 +159,8 @@ impl Training {
             windows,
             first: loss(WholeModel::initial(config, &self.plan.manifest().seed.0)?)?,
             last: loss(WholeModel::new(config.clone(), weights)?)?,
-            unigram: unigram_entropy(self.corpus.training(), held_out),
-            bigram: bigram_entropy(self.corpus.training(), held_out),
+            unigram: unigram_entropy(vocab, corpus.training(), held_out),
+            bigram: bigram_entropy(vocab, corpus.training(), held_out),
             uncut,
             cut,
         })
@@ -161,7 +168,7 @@ impl Training {
 }
 
 /// The manifest of a run that starts after the subnet's first epoch.
-async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8]) -> Result<Manifest> {
+async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: &Material) -> Result<Manifest> {
     let head = client.latest().await?;
     let (start, is_late) = start_block(args, head.epoch_schedule(netuid).await?.next.0);
     if is_late {
@@ -182,10 +189,10 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[
             engine: serde_json::to_string(&model)?,
         },
         corpus: Corpus {
-            hash: Hash::of(corpus),
-            bytes: corpus.len() as u64,
+            hash: material.text(),
+            bytes: material.bytes(),
             held_out_every: u32::try_from(HELD_OUT_EVERY)?,
-            chunk_bytes: u32::try_from(CHUNK_BYTES)?,
+            chunk_bytes: u32::try_from(CHUNK_TOKENS)?,
         },
         seed: Hash(blake3::derive_key("narrows localnet run seed 1", &args.seed.to_le_bytes())),
         start_block: BlockNumber(start),

@@ -1,11 +1,10 @@
 //! The flags of whatever computes or judges a run: which one, and on which text.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use eyre::Result;
 
-use crate::corpus;
+use crate::corpus::{Cache, Material, Source};
 use crate::shell::RunSource;
 
 /// Which run, and its corpus.
@@ -21,10 +20,11 @@ pub struct RunFlags {
 }
 
 impl RunFlags {
-    /// Where the run comes from; `None` without a corpus.
-    pub fn source(&self) -> Result<Option<RunSource>> {
+    /// Where the run comes from; `None` without a corpus. Its text is kept in the state directory in the form that it is
+    /// read in.
+    pub fn source(&self, state: &Path) -> Result<Option<RunSource>> {
         let Some(path) = &self.corpus else { return Ok(None) };
-        let corpus = Arc::new(corpus::load(path, corpus::MAX_CORPUS_BYTES)?);
+        let corpus = Material::bytes_of(&Source::at(path)?, &Cache::in_state(state)?)?;
         Ok(Some(RunSource::Corpus { manifest: self.manifest.clone(), corpus }))
     }
 }

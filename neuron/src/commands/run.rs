@@ -59,7 +59,7 @@ async fn set_up(common: &CommonArgs, args: &Args, hotkey: Keypair) -> eyre::Resu
     let presence = args.serve.presence(common, client, netuid, hotkey, events)?;
     let blobs = BlobLimits { max_blob_bytes: 4 * GIB, max_total_bytes: 64 * GIB };
     let stage_cap_bytes = args.max_memory.map(|size| size.0);
-    let work = args.run.source()?.map(|source| WorkConfig { stage_cap_bytes, ..WorkConfig::honest(source) });
+    let work = args.run.source(&state)?.map(|source| WorkConfig { stage_cap_bytes, ..WorkConfig::honest(source) });
     Ok((NeuronConfig { presence, state, blobs, work }, printer))
 }
 

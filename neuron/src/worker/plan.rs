@@ -1,11 +1,12 @@
 //! What a worker computes: the manifest's engine texts, parsed and checked against the rest of it, and the corpus.
 
-use engine::data::{CHUNK_BYTES, Corpus, CorpusError, HELD_OUT_EVERY};
+use engine::data::{CHUNK_TOKENS, Corpus, CorpusError, HELD_OUT_EVERY};
 use engine::optimizer::OptimizerConfigError;
 use engine::tokens::TokensError;
 use engine::{ConfigError, MicrobatchId, ModelConfig, OptimizerConfig, TokenBatch};
 use thiserror::Error;
 
+use crate::corpus::Material;
 use crate::manifest::{Manifest, ManifestError};
 use crate::message::names::{Hash, RunId, WindowId};
 
@@ -98,7 +99,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The first thing that does not fit.
-    pub fn new(manifest: Manifest, corpus: &[u8]) -> Result<Self, PlanError> {
+    pub fn new(manifest: Manifest, material: &Material) -> Result<Self, PlanError> {
         let run = manifest.run_id()?;
         let model = model_of(&manifest)?;
         let text = |source| PlanError::Text { field: "optimizer", source };
@@ -107,15 +108,15 @@ impl RunPlan {
         let shape = &manifest.model;
         agree([
             ("corpus.held_out_every", u64::from(manifest.corpus.held_out_every), HELD_OUT_EVERY as u64),
-            ("corpus.chunk_bytes", u64::from(manifest.corpus.chunk_bytes), CHUNK_BYTES as u64),
-            ("corpus.bytes", manifest.corpus.bytes, corpus.len() as u64),
+            ("corpus.chunk_bytes", u64::from(manifest.corpus.chunk_bytes), CHUNK_TOKENS as u64),
+            ("corpus.bytes", manifest.corpus.bytes, material.bytes()),
         ])?;
         TokenBatch::check_size(shape.batch as usize, shape.context as usize)?;
-        let found = Hash::of(corpus);
+        let found = material.text();
         if found != manifest.corpus.hash {
             return Err(PlanError::OtherCorpus { expected: manifest.corpus.hash, found });
         }
-        let corpus = Corpus::new(corpus)?;
+        let corpus = material.corpus()?;
         let plan = Self { manifest, run, model, optimizer, corpus };
         // Later slices differ in where they start only, so a corpus too short is found here.
         plan.tokens(WindowId(0), 0)?;

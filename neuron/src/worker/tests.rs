@@ -5,6 +5,7 @@ use engine::codec::{ActivationCodec, GradientCodec};
 use engine::{Bottleneck, ModelConfig, OptimizerConfig, StageIndex, Weights, recompute_path};
 
 use super::*;
+use crate::corpus::Material;
 use crate::machine::{Contribution, Event, Job, JobKind, MergeOrder, Tensor};
 use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
@@ -60,7 +61,7 @@ fn bench(plan: &Arc<RunPlan>) -> Bench {
 }
 
 pub(crate) fn plan() -> Arc<RunPlan> {
-    Arc::new(RunPlan::new(tiny(), &corpus()).unwrap())
+    Arc::new(RunPlan::new(tiny(), &Material::in_memory(corpus())).unwrap())
 }
 
 fn job(stage: u16, pass: PassId, kind: JobKind) -> Order {
@@ -310,7 +311,7 @@ fn a_manifest_must_agree_with_its_engine_texts_and_corpus() {
     let refuse = |spoil: fn(&mut Manifest)| {
         let mut manifest = tiny();
         spoil(&mut manifest);
-        RunPlan::new(manifest, &corpus()).unwrap_err().to_string()
+        RunPlan::new(manifest, &Material::in_memory(corpus())).unwrap_err().to_string()
     };
     assert!(refuse(|m| m.model.engine = "{}".to_owned()).contains("model.engine"));
     assert!(refuse(|m| m.optimizer = "x".to_owned()).contains("optimizer"));
