@@ -67,7 +67,8 @@ impl Home {
 
 /// What is trained on, kept with everything else.
 fn material(args: &UpArgs, home: &Path) -> Result<Material> {
-    Ok(Material::bytes_of(&corpus::source(args.corpus.as_deref())?, &Cache::in_state(home)?)?)
+    let source = corpus::source(args.corpus.as_deref())?;
+    Ok(Material::of(&source, &Cache::in_state(home)?, args.tokenizer.as_deref())?)
 }
 
 /// What a run's seed makes of the chain's beacon.

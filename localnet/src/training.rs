@@ -13,7 +13,7 @@ use engine::{ModelConfig, OptimizerConfig, Schedule, WholeModel};
 use eyre::{Context, Result, eyre};
 use neuron::corpus::Material;
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
@@ -70,26 +70,35 @@ pub struct Training {
     pub plan: Arc<RunPlan>,
 }
 
-/// What a run came to: losses in nats per byte, all on the same held-out bytes.
+/// What a run came to: losses in nats per token, all on the same held-out tokens; per byte where tokens are bytes.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trained {
     /// The run's name.
     pub run: String,
     /// Windows that every stage has merged.
     pub windows: u32,
+    /// Bytes of the corpus for each of its tokens: losses divided by it are per byte. 1 where tokens are bytes.
+    pub bytes_per_token: f64,
     /// The model the run started from.
     pub first: f64,
     /// The model assembled from the stages' last common state.
     pub last: f64,
-    /// Best unigram model fitted on the training bytes.
+    /// Best unigram model fitted on the training tokens.
     pub unigram: f64,
-    /// Best bigram model.
+    /// Best bigram model of them.
     pub bigram: f64,
     /// The same model with the same bottlenecks, trained in one process on the same microbatches. Absent when the user
     /// ended the run, or when it was too long for that.
     pub uncut: Option<f64>,
     /// The same, with nothing but token ids between the stages.
     pub cut: Option<f64>,
+}
+
+impl Trained {
+    /// Whether its tokens were bytes.
+    pub fn is_of_bytes(&self) -> bool {
+        self.bytes_per_token == 1.0
+    }
 }
 
 impl Training {
@@ -102,7 +111,11 @@ impl Training {
         home: &Path,
     ) -> Result<Self> {
         let manifest = match posted_manifest(client, netuid, home).await? {
-            Some(manifest) if manifest.model.stages != args.stages || manifest.corpus.hash != material.text() => {
+            Some(manifest)
+                if manifest.model.stages != args.stages
+                    || manifest.corpus.hash != material.text()
+                    || manifest.corpus.tokens != material.tokens() =>
+            {
                 return Err(OtherRun { home: home.to_owned(), stages: manifest.model.stages }.into());
             }
             Some(manifest) => manifest,
@@ -147,6 +160,8 @@ impl Training {
             weights.push(WeightCodec::F32.decode_snapshot_weights(config, stage, &bytes)?);
         }
         let (vocab, corpus) = (config.vocab, self.plan.corpus());
+        let text = &self.plan.manifest().corpus;
+        let bytes_per_token = text.bytes as f64 / text.tokens.count(text.bytes) as f64;
         let held_out = corpus.held_out();
         let loss = |model: WholeModel| model.evaluate(held_out, HELD_OUT_TOKENS).map(|e| e.loss());
         let compared = settled.map(|settled| comparison::train(&self.plan, windows, settled)).transpose()?;
@@ -157,6 +172,7 @@ impl Training {
         Ok(Trained {
             run: self.plan.run().to_string(),
             windows,
+            bytes_per_token,
             first: loss(WholeModel::initial(config, &self.plan.manifest().seed.0)?)?,
             last: loss(WholeModel::new(config.clone(), weights)?)?,
             unigram: unigram_entropy(vocab, corpus.training(), held_out),
@@ -175,8 +191,12 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: 
         tracing::warn!(start, "set-up took more blocks than planned for: this run's draws are those of a later start");
     }
     let beacon = head.beacon_config().await?;
-    let model =
-        ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
+    let vocab = match material.tokens() {
+        Tokens::Bytes => ModelConfig::small().vocab,
+        Tokens::Bpe(tokens) => usize::try_from(tokens.vocab)?,
+    };
+    let layers_per_stage = vec![LAYERS_PER_STAGE; usize::from(args.stages)];
+    let model = ModelConfig { vocab, layers_per_stage, ..ModelConfig::small() };
     Ok(Manifest {
         version: MANIFEST_VERSION,
         genesis: Hash(client.genesis_hash().0),
@@ -191,8 +211,9 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: 
         corpus: Corpus {
             hash: material.text(),
             bytes: material.bytes(),
+            tokens: material.tokens(),
             held_out_every: u32::try_from(HELD_OUT_EVERY)?,
-            chunk_bytes: u32::try_from(CHUNK_TOKENS)?,
+            chunk_tokens: u32::try_from(CHUNK_TOKENS)?,
         },
         seed: Hash(blake3::derive_key("narrows localnet run seed 1", &args.seed.to_le_bytes())),
         start_block: BlockNumber(start),
@@ -219,8 +240,8 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: 
 /// A folder holds a run that these flags do not describe.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages and --corpus, or \
-     choose another --state",
+    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages, --corpus and \
+     --tokenizer, or choose another --state",
     home.display()
 )]
 pub struct OtherRun {

@@ -18,7 +18,7 @@ use narrows_node::{DevNode, DevNodeConfig};
 use neuron::corpus::Material;
 use neuron::events::{Event, EventSink};
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
@@ -129,8 +129,9 @@ impl World {
             corpus: Corpus {
                 hash: Hash::of(corpus),
                 bytes: corpus.len() as u64,
+                tokens: Tokens::Bytes,
                 held_out_every: engine::data::HELD_OUT_EVERY as u32,
-                chunk_bytes: engine::data::CHUNK_TOKENS as u32,
+                chunk_tokens: engine::data::CHUNK_TOKENS as u32,
             },
             seed: Hash([4; 32]),
             start_block: BlockNumber(state.number().0 + start_in),

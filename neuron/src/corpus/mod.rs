@@ -9,6 +9,7 @@ mod map;
 mod material;
 mod parquet;
 mod plain;
+pub(crate) mod tokenizer;
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use cache::Cache;
 pub use folder::walk;
 pub use material::Material;
+pub use tokenizer::{Tokenizer, TokenizerError};
 
 /// Most bytes of a corpus that are read. They are copied to the cache, and never all in memory.
 pub const MAX_CORPUS_BYTES: u64 = 64 * 1024 * 1024 * 1024;
@@ -80,6 +82,9 @@ pub enum CorpusError {
         /// Where.
         path: PathBuf,
     },
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// Nobody takes what was read.
     #[error("the corpus cannot be copied to this neuron's folder: {0}; make room there, or name another with --state")]
     NotCopied(io::Error),

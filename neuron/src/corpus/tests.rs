@@ -7,6 +7,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 
 use super::*;
+use crate::manifest::Tokens;
 use crate::message::names::Hash;
 
 /// A document of half the least corpus.
@@ -165,4 +166,52 @@ fn a_corpus_is_copied_to_the_cache_once_and_again_where_the_copy_is_damaged() {
     assert_ne!(open().text(), material.text());
     assert_eq!(files().len(), 2, "another text has another name");
     assert_eq!(slice(&material), drawn);
+}
+
+#[test]
+fn tokens_are_made_once_and_are_the_same_from_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cached) = (folder.path().join("text.txt"), folder.path().join("cache"));
+    let text =
+        (0..400_000_u32).map(|i| ["the ", "stage ", "merge\n", "ü"][(i.wrapping_mul(2_654_435_761) >> 30) as usize]);
+    let text = text.collect::<String>();
+    fs::write(&path, &text).unwrap();
+    let file = super::tokenizer::tests::trained(&text[..10_000], 270);
+    let json = folder.path().join("tokenizer.json");
+    fs::write(&json, &file).unwrap();
+    let tokenizer = Tokenizer::read(&json).unwrap();
+    let open = || {
+        let cache = Cache::open(cached.clone()).unwrap();
+        Material::tokens_of(&Source::at(&path).unwrap(), &cache, &tokenizer).unwrap()
+    };
+    let material = open();
+    let Tokens::Bpe(tokens) = material.tokens() else { panic!("{material:?}") };
+    assert_eq!((tokens.tokenizer, tokens.vocab), (Hash::of(file.as_bytes()), 270));
+    assert_eq!((material.text(), material.bytes()), (Hash::of(text.as_bytes()), text.len() as u64));
+    let corpus = material.corpus().unwrap();
+    assert_eq!((corpus.training().len() + corpus.held_out().len()) as u64, tokens.count);
+    assert!(tokens.count * 2 < material.bytes(), "{} tokens of {} bytes", tokens.count, material.bytes());
+    let first: Vec<u32> = corpus.training().at(0..1000).collect();
+    assert!(text.starts_with(&tokenizer.decode(&first).unwrap()));
+
+    let files = || fs::read_dir(&cached).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    let before: std::collections::BTreeMap<_, _> =
+        files().into_iter().map(|file| (file.clone(), fs::metadata(file).unwrap().modified().unwrap())).collect();
+    assert_eq!(before.len(), 2, "the text and its tokens");
+    assert_eq!(open().tokens(), material.tokens());
+    assert!(before.iter().all(|(file, written)| fs::metadata(file).unwrap().modified().unwrap() == *written));
+    for file in files() {
+        let whole = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(open().tokens(), material.tokens());
+        assert_eq!(fs::read(&file).unwrap(), whole, "made anew");
+    }
+    let other = super::tokenizer::tests::trained(&text[..10_000], 265);
+    fs::write(&json, other).unwrap();
+    let other = Tokenizer::read(&json).unwrap();
+    let cache = Cache::open(cached.clone()).unwrap();
+    let other = Material::tokens_of(&Source::at(&path).unwrap(), &cache, &other).unwrap();
+    assert_ne!(other.tokens(), material.tokens());
+    assert_eq!(files().len(), 3, "another tokenizer's tokens have another name");
 }

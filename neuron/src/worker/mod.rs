@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 
 pub use compute::{ComputeFactory, StageCompute, honest};
 pub use hosting::Hosting;
-pub use plan::{PlanError, RunPlan, model_of};
+pub use plan::{OtherTokens, PlanError, RunPlan, model_of};
 pub use stage::{DoesNotFit, Order, PassLoss, Report, SEGMENT_CHUNK_BYTES, StageWorker, WorkerError};
 pub use tensors::{TensorCache, TensorCacheFull};
 

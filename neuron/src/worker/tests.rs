@@ -5,10 +5,10 @@ use engine::codec::{ActivationCodec, GradientCodec};
 use engine::{Bottleneck, ModelConfig, OptimizerConfig, StageIndex, Weights, recompute_path};
 
 use super::*;
-use crate::corpus::Material;
+use crate::corpus::{Cache, Material, Source, Tokenizer};
 use crate::machine::{Contribution, Event, Job, JobKind, MergeOrder, Tensor};
-use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
+use crate::manifest::{BpeTokens, Manifest, Tokens};
 use crate::message::commit::{StageState, Upload};
 use crate::message::names::{Codec, Hash, StageId, Uid, WindowId};
 use crate::message::transfer::PassId;
@@ -319,6 +319,39 @@ fn a_manifest_must_agree_with_its_engine_texts_and_corpus() {
     assert!(refuse(|m| m.model.boundary_width = 5).contains("model.boundary_width"));
     assert!(refuse(|m| m.corpus.held_out_every = 8).contains("corpus.held_out_every"));
     assert!(refuse(|m| m.corpus.hash = Hash([0; 32])).contains("corpus"));
+}
+
+#[test]
+fn a_run_of_tokens_needs_its_own_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, json) = (folder.path().join("text"), folder.path().join("tokenizer.json"));
+    std::fs::write(&text, corpus().repeat(4)).unwrap();
+    let material = |vocab| {
+        let file = crate::corpus::tokenizer::tests::trained(&String::from_utf8_lossy(&corpus()[..5_000]), vocab);
+        std::fs::write(&json, file).unwrap();
+        let cache = Cache::in_state(folder.path()).unwrap();
+        Material::tokens_of(&Source::at(&text).unwrap(), &cache, &Tokenizer::read(&json).unwrap()).unwrap()
+    };
+    let material = [material(262), material(260)];
+    let bytes = Material::in_memory(corpus().repeat(4));
+    let [Tokens::Bpe(tokens), _] = material.clone().map(|material| material.tokens()) else { panic!() };
+    let mut manifest = tiny();
+    (manifest.corpus.hash, manifest.corpus.bytes) = (bytes.text(), bytes.bytes());
+    assert!(RunPlan::new(manifest.clone(), &bytes).is_ok());
+    let refused = |manifest: &Manifest, material: &Material| RunPlan::new(manifest.clone(), material).unwrap_err();
+    assert!(matches!(refused(&manifest, &material[0]), PlanError::NeedlessTokenizer));
+
+    manifest.corpus.tokens = material[0].tokens();
+    assert!(refused(&manifest, &material[0]).to_string().contains("corpus.tokens.vocab"), "the model has 256");
+    let model: ModelConfig = serde_json::from_str(&manifest.model.engine).unwrap();
+    manifest.model.engine = serde_json::to_string(&ModelConfig { vocab: 262, ..model }).unwrap();
+    let plan = RunPlan::new(manifest.clone(), &material[0]).unwrap();
+    let ids = plan.tokens(WINDOW, 3).unwrap();
+    assert!(ids.ids().iter().any(|&id| id >= 256) && ids.check(plan.model()).is_ok());
+    assert!(matches!(refused(&manifest, &bytes), PlanError::NoTokenizer(hash) if hash == tokens.tokenizer));
+    assert!(matches!(refused(&manifest, &material[1]), PlanError::OtherTokenizer { .. }));
+    manifest.corpus.tokens = Tokens::Bpe(BpeTokens { ids: Hash([1; 32]), ..tokens });
+    assert!(matches!(refused(&manifest, &material[0]), PlanError::OtherTokens(_)));
 }
 
 #[tokio::test]
