@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [path, steps, seed, rates @ ..] = arguments.as_slice() else { return Err(USAGE.into()) };
     let (steps, seed): (u64, u8) = (steps.parse()?, seed.parse()?);
     let corpus = Corpus::new(&fs::read(path)?)?;
-    let bigram = bigram_entropy(corpus.training(), corpus.held_out());
+    let bigram = bigram_entropy(256, corpus.training(), corpus.held_out());
     let tokens = BATCH * ModelConfig::small().context;
     println!("{steps} steps of {tokens} tokens, seed {seed}; best bigram {bigram:.3} nats/byte");
     let schedule = Schedule::Linear { total_steps: steps, final_factor: 0.05 };

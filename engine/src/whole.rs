@@ -1,7 +1,5 @@
 //! The assembled model: all stages in one process, to evaluate it, sample from it, and write it down.
 
-use std::ops::Range;
-
 use candle_core::{DType, Device, Tensor};
 use rand_chacha::{
     ChaCha8Rng,
@@ -10,6 +8,7 @@ use rand_chacha::{
 use thiserror::Error;
 
 use crate::{
+    data::Ids,
     hash::{Digest, Hasher},
     model::{ConfigError, ModelConfig, StageIndex, Weights},
     stage::{Stage, StageError, nothing},
@@ -93,7 +92,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Nats per byte.
+    /// Nats per token: per byte where tokens are bytes.
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.tokens as f64
     }
@@ -155,24 +154,11 @@ impl WholeModel {
         self.weights.iter().map(|weights| Stage::new(&self.config, weights.stage(), weights, max_in_flight)).collect()
     }
 
-    /// The loss on bytes, read in sequences of the model's context spread evenly over them, at most `max_tokens` in all
-    /// (and at least one sequence). Every byte but the first of a sequence's text is predicted from those before it.
-    pub fn evaluate(&self, bytes: &[u8], max_tokens: usize) -> Result<Evaluation, WholeModelError> {
-        self.evaluate_sequences(bytes.len(), max_tokens, |range| bytes[range].iter().map(|&byte| byte.into()).collect())
-    }
-
-    /// The same on token ids.
-    pub fn evaluate_ids(&self, ids: &[u32], max_tokens: usize) -> Result<Evaluation, WholeModelError> {
-        self.evaluate_sequences(ids.len(), max_tokens, |range| ids[range].to_vec())
-    }
-
-    fn evaluate_sequences(
-        &self,
-        length: usize,
-        max_tokens: usize,
-        read: impl Fn(Range<usize>) -> Vec<u32>,
-    ) -> Result<Evaluation, WholeModelError> {
-        let context = self.config.context;
+    /// The loss on tokens, read in sequences of the model's context spread evenly over them, at most `max_tokens` in all
+    /// (and at least one sequence). Every token but the first of a sequence is predicted from those before it.
+    pub fn evaluate<'a>(&self, ids: impl Into<Ids<'a>>, max_tokens: usize) -> Result<Evaluation, WholeModelError> {
+        let (context, ids) = (self.config.context, ids.into());
+        let length = ids.len();
         if length <= context {
             return Err(WholeModelError::TooShort { context, found: length });
         }
@@ -183,8 +169,8 @@ impl WholeModel {
         let mut evaluation = Evaluation { loss_sum: 0.0, tokens: 0 };
         let at_once = (MAX_LOGITS / context / self.config.vocab).clamp(1, EVALUATION_BATCH);
         for starts in starts.chunks(at_once) {
-            let ids = starts.iter().flat_map(|&start| read(start..start + context + 1)).collect();
-            let tokens = TokenBatch::of_ids(starts.len(), context, ids)?;
+            let read = starts.iter().flat_map(|&start| ids.at(start..start + context + 1)).collect();
+            let tokens = TokenBatch::of_ids(starts.len(), context, read)?;
             evaluation.loss_sum += pass(&stages, &tokens)?.1;
             evaluation.tokens += tokens.tokens() as u64;
         }
@@ -274,6 +260,7 @@ fn draw(logits: &[f32], temperature: f64, random: &mut ChaCha8Rng) -> Result<u32
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::IdWidth;
     use crate::model::Bottleneck;
 
     fn tiny(bottleneck: Bottleneck) -> WholeModel {
@@ -293,7 +280,7 @@ mod tests {
     fn an_untrained_model_knows_nothing() {
         let text: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         for bottleneck in [Bottleneck::AnchorRes { r: 4, hidden: 8 }, Bottleneck::Cut, Bottleneck::None] {
-            let evaluation = tiny(bottleneck).evaluate(&text, 1000).unwrap();
+            let evaluation = tiny(bottleneck).evaluate(text.as_slice(), 1000).unwrap();
             assert_eq!(evaluation.tokens, 992);
             assert!((evaluation.loss() - 256f64.ln()).abs() < 0.1, "{bottleneck:?}: {}", evaluation.loss());
         }
@@ -318,13 +305,17 @@ mod tests {
         let config = ModelConfig { vocab: 200_000, ..tiny(Bottleneck::AnchorRes { r: 4, hidden: 8 }).config };
         let model = WholeModel::initial(&config, &[1; 32]).unwrap();
         let ids: Vec<u32> = (0..400u32).map(|i| i.wrapping_mul(2_654_435_761) % 200_000).collect();
-        let evaluation = model.evaluate_ids(&ids, 64).unwrap();
+        let lie: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        let evaluation = model.evaluate(Ids::lying_in(&lie, IdWidth::Four), 64).unwrap();
         assert!((evaluation.loss() - 200_000f64.ln()).abs() < 0.1, "{}", evaluation.loss());
         let sampling = Sampling { temperature: 1.0, seed: 3, bytes: 12 };
         let drawn = model.generate_ids(&ids[..5], sampling).unwrap();
         assert!(drawn.len() == 12 && drawn.iter().any(|&id| id > 65_535), "{drawn:?}");
         assert!(matches!(model.generate(b"fn", sampling), Err(WholeModelError::NotBytes { vocab: 200_000 })));
-        assert!(matches!(model.evaluate_ids(&[200_000; 40], 16), Err(WholeModelError::Stage(_))));
+        assert!(matches!(
+            model.evaluate(Ids::lying_in(&[255; 160], IdWidth::Four), 16),
+            Err(WholeModelError::Stage(_))
+        ));
         assert!(matches!(model.generate_ids(&[1], sampling), Err(WholeModelError::Tokens(_))));
     }
 

@@ -7,11 +7,11 @@
 
 use std::path::PathBuf;
 
-use engine::data::Corpus;
 use engine::ngram::bigram_entropy;
 use engine::whole::Sampling;
 use engine::{MicrobatchId, ModelConfig, OptimizerConfig, Schedule, UncutTrainer};
 use eyre::{Result, eyre};
+use neuron::corpus::{Cache, Material};
 
 /// Sequences in a microbatch, and microbatches in an optimizer step: 8,192 tokens a step at a context of 128.
 const BATCH: usize = 8;
@@ -26,11 +26,17 @@ fn main() -> Result<()> {
         Some(text) => text.parse().map_err(|_| eyre!("`{text}` is no number of steps; give one, such as 40"))?,
         None => 40,
     };
-    let bytes = localnet::corpus::read(flags.next().map(PathBuf::from).as_deref())?;
-    let corpus = Corpus::new(&bytes)?;
-    let bigram = bigram_entropy(corpus.training(), corpus.held_out());
+    let folder = tempfile::tempdir()?;
+    let source = localnet::corpus::source(flags.next().map(PathBuf::from).as_deref())?;
+    let material = Material::bytes_of(&source, &Cache::open(folder.path().to_owned())?)?;
+    let corpus = material.corpus()?;
+    let bigram = bigram_entropy(256, corpus.training(), corpus.held_out());
     let config = ModelConfig::small();
-    println!("corpus {} bytes, {} held out; best bigram {bigram:.3} nats/byte", bytes.len(), corpus.held_out().len());
+    println!(
+        "corpus {} bytes, {} held out; best bigram {bigram:.3} nats/byte",
+        material.bytes(),
+        corpus.held_out().len()
+    );
     println!(
         "model d {}, {} stages, {:?}, context {}",
         config.d_model,

@@ -172,6 +172,9 @@ pub struct UpArgs {
     /// Text to train on: a file or a folder (default: the Rust source of this program's own dependencies).
     #[arg(long, value_name = "PATH")]
     pub corpus: Option<PathBuf>,
+    /// A Hugging Face tokenizer.json (BPE) whose tokens the model reads (default: bytes).
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
     /// Time between two blocks.
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = block_time)]
     pub block_time: Duration,

@@ -5,23 +5,23 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use eyre::{Result, eyre};
-use neuron::corpus;
+use neuron::corpus::{Source, walk};
 
 /// The lock file this program was built with.
 const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
 
 /// How much of the default corpus is read.
-const MAX_DEFAULT_BYTES: usize = 16 * 1024 * 1024;
+const MAX_DEFAULT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads the corpus at `path`, or the default one.
-pub fn read(path: Option<&Path>) -> Result<Vec<u8>> {
+/// The text at `path`, or the default one.
+pub fn source(path: Option<&Path>) -> Result<Source> {
     match path {
-        Some(path) => Ok(corpus::load(path, corpus::MAX_CORPUS_BYTES)?),
-        None => default_corpus(),
+        Some(path) => Ok(Source::at(path)?),
+        None => default_source(),
     }
 }
 
-fn default_corpus() -> Result<Vec<u8>> {
+fn default_source() -> Result<Source> {
     let sources = cargo_home()?.join("registry").join("src");
     let registries = || std::fs::read_dir(&sources).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files = Vec::new();
@@ -30,7 +30,7 @@ fn default_corpus() -> Result<Vec<u8>> {
             let folder = registry.join(&package);
             if folder.is_dir() {
                 let mut found = Vec::new();
-                corpus::walk(&folder, &mut found)?;
+                walk(&folder, &mut found)?;
                 found.retain(|file| file.extension().is_some_and(|e| e == "rs"));
                 found.sort();
                 files.extend(found);
@@ -38,7 +38,7 @@ fn default_corpus() -> Result<Vec<u8>> {
             }
         }
     }
-    Ok(corpus::load_files(&files, &sources, MAX_DEFAULT_BYTES)?)
+    Ok(Source::of_files(files, &sources).first(MAX_DEFAULT_BYTES))
 }
 
 /// `name-version` of every package that came from a registry, in the lock file's order.
@@ -65,14 +65,20 @@ fn cargo_home() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use neuron::corpus::{Cache, Material};
+
     use super::*;
 
     #[test]
     fn the_default_corpus_is_rust_source_and_the_same_each_time() {
-        let corpus = read(None).unwrap();
-        assert_eq!(corpus.len(), MAX_DEFAULT_BYTES);
-        assert_eq!(blake3::hash(&corpus), blake3::hash(&read(None).unwrap()));
-        let text = String::from_utf8_lossy(&corpus);
-        assert!(text.matches("fn ").count() > 1_000);
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().to_owned()).unwrap();
+        let read = || Material::bytes_of(&source(None).unwrap(), &cache).unwrap();
+        let material = read();
+        assert_eq!(material.bytes(), MAX_DEFAULT_BYTES);
+        assert_eq!(material.text(), read().text());
+        let corpus = material.corpus().unwrap();
+        let text: Vec<u8> = corpus.training().iter().map(|id| id as u8).collect();
+        assert!(String::from_utf8_lossy(&text).matches("fn ").count() > 1_000);
     }
 }

@@ -201,11 +201,17 @@ impl Display for Report {
             self.blocks, self.epochs, self.paid_epochs, self.seed
         )?;
         if let Some(t) = &self.loss {
+            let unit = if t.is_of_bytes() { "byte" } else { "token" };
             writeln!(
                 f,
-                "{} windows, {} bytes trained on: held-out loss {:.3} → {:.3} nats per byte (best unigram {:.3}, bigram {:.3})",
+                "{} windows, {} {unit}s trained on: held-out loss {:.3} → {:.3} nats per {unit} (best unigram {:.3}, bigram {:.3})",
                 t.windows, self.tokens, t.first, t.last, t.unigram, t.bigram
             )?;
+            if !t.is_of_bytes() {
+                let per_byte = |loss: f64| loss / t.bytes_per_token;
+                let (first, last) = (per_byte(t.first), per_byte(t.last));
+                writeln!(f, "per byte {first:.3} → {last:.3}, at the corpus's {:.2} bytes a token", t.bytes_per_token)?;
+            }
             if let (Some(uncut), Some(cut)) = (t.uncut, t.cut) {
                 writeln!(
                     f,

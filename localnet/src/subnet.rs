@@ -8,6 +8,7 @@ use std::time::Duration;
 use chain::{Client, ConnectConfig, Netuid};
 use eyre::{Context, Result, bail, eyre};
 use narrows_node::{DevNode, DevNodeConfig};
+use neuron::corpus::{Cache, Material};
 use neuron::worker::RunPlan;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -64,6 +65,12 @@ impl Home {
     }
 }
 
+/// What is trained on, kept with everything else.
+fn material(args: &UpArgs, home: &Path) -> Result<Material> {
+    let source = corpus::source(args.corpus.as_deref())?;
+    Ok(Material::of(&source, &Cache::in_state(home)?, args.tokenizer.as_deref())?)
+}
+
 /// What a run's seed makes of the chain's beacon.
 pub(crate) fn beacon_seed(seed: u64) -> [u8; 32] {
     blake3::derive_key("narrows localnet beacon seed 1", &seed.to_le_bytes())
@@ -115,10 +122,10 @@ impl Subnet {
             account.write_wallet(&wallets).wrap_err_with(|| format!("cannot write the wallet of {}", account.name))?;
         }
         // Before anything is started: a corpus that cannot be read ends the run with nothing to clean up.
-        let corpus = corpus::read(args.corpus.as_deref()).map_err(|error| BadCorpus(format!("{error:#}")))?;
+        let material = material(args, home.path()).map_err(|error| BadCorpus(format!("{error:#}")))?;
         let node = DevNode::start(node_config(args, &accounts)).await?;
         let built = tokio::select! {
-            built = Parts::build(args, &accounts, &corpus, &node, home.path(), progress) => built,
+            built = Parts::build(args, &accounts, &material, &node, home.path(), progress) => built,
             () = interrupted => Err(eyre::Report::new(Interrupted)),
         };
         let Parts { client, netuid, training, people, incoming, tally, chain } = match built {
@@ -265,7 +272,7 @@ impl Parts {
     async fn build(
         args: &UpArgs,
         accounts: &Accounts,
-        corpus: &[u8],
+        material: &Material,
         node: &DevNode,
         home: &Path,
         progress: impl FnMut(&str),
@@ -274,7 +281,7 @@ impl Parts {
         // Validators alone hold permits; a miner's stake stays below the threshold.
         let plan = SubnetPlan { tempo: args.tempo, validators: args.validators };
         let (netuid, uids) = setup::set_up(&client, accounts, plan, progress).await?;
-        let training = Training::plan(args, &client, netuid, corpus, home).await?;
+        let training = Training::plan(args, &client, netuid, material, home).await?;
         training.publish(&client, netuid, &accounts.owner, home).await?;
         let (events, incoming) = mpsc::channel(MAX_WAITING_EVENTS);
         let people = People::start(accounts, &node.rpc_url(), netuid, home, &training.plan, events).await?;

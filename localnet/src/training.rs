@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use chain::{Call, Client, CommitmentData, Netuid};
 use engine::codec::WeightCodec;
-use engine::data::{CHUNK_BYTES, Corpus as EngineCorpus, HELD_OUT_EVERY};
+use engine::data::{CHUNK_TOKENS, HELD_OUT_EVERY};
 use engine::ngram::{bigram_entropy, unigram_entropy};
 use engine::{ModelConfig, OptimizerConfig, Schedule, WholeModel};
 use eyre::{Context, Result, eyre};
+use neuron::corpus::Material;
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
@@ -67,23 +68,24 @@ pub fn window_blocks() -> u64 {
 pub struct Training {
     /// What every miner computes.
     pub plan: Arc<RunPlan>,
-    corpus: EngineCorpus,
 }
 
-/// What a run came to: losses in nats per byte, all on the same held-out bytes.
+/// What a run came to: losses in nats per token, all on the same held-out tokens; per byte where tokens are bytes.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Trained {
     /// The run's name.
     pub run: String,
     /// Windows that every stage has merged.
     pub windows: u32,
+    /// Bytes of the corpus for each of its tokens: losses divided by it are per byte. 1 where tokens are bytes.
+    pub bytes_per_token: f64,
     /// The model the run started from.
     pub first: f64,
     /// The model assembled from the stages' last common state.
     pub last: f64,
-    /// Best unigram model fitted on the training bytes.
+    /// Best unigram model fitted on the training tokens.
     pub unigram: f64,
-    /// Best bigram model.
+    /// Best bigram model of them.
     pub bigram: f64,
     /// The same model with the same bottlenecks, trained in one process on the same microbatches. Absent when the user
     /// ended the run, or when it was too long for that.
@@ -92,18 +94,35 @@ pub struct Trained {
     pub cut: Option<f64>,
 }
 
+impl Trained {
+    /// Whether its tokens were bytes.
+    pub fn is_of_bytes(&self) -> bool {
+        self.bytes_per_token == 1.0
+    }
+}
+
 impl Training {
     /// The run that this localnet's owner posted before, if its manifest is in `home`; else a new one.
-    pub async fn plan(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8], home: &Path) -> Result<Self> {
+    pub async fn plan(
+        args: &UpArgs,
+        client: &Client,
+        netuid: Netuid,
+        material: &Material,
+        home: &Path,
+    ) -> Result<Self> {
         let manifest = match posted_manifest(client, netuid, home).await? {
-            Some(manifest) if manifest.model.stages != args.stages || manifest.corpus.hash != Hash::of(corpus) => {
+            Some(manifest)
+                if manifest.model.stages != args.stages
+                    || manifest.corpus.hash != material.text()
+                    || manifest.corpus.tokens != material.tokens() =>
+            {
                 return Err(OtherRun { home: home.to_owned(), stages: manifest.model.stages }.into());
             }
             Some(manifest) => manifest,
-            None => new_manifest(args, client, netuid, corpus).await?,
+            None => new_manifest(args, client, netuid, material).await?,
         };
-        let plan = RunPlan::new(manifest, corpus).wrap_err("the run cannot be planned")?;
-        Ok(Self { plan: Arc::new(plan), corpus: EngineCorpus::new(corpus)? })
+        let plan = RunPlan::new(manifest, material).wrap_err("the run cannot be planned")?;
+        Ok(Self { plan: Arc::new(plan) })
     }
 
     /// Publishes the run as the subnet's owner, once its manifest is in `home`.
@@ -140,7 +159,10 @@ impl Training {
             let bytes = find_blob(home, hash)?;
             weights.push(WeightCodec::F32.decode_snapshot_weights(config, stage, &bytes)?);
         }
-        let held_out = self.corpus.held_out();
+        let (vocab, corpus) = (config.vocab, self.plan.corpus());
+        let text = &self.plan.manifest().corpus;
+        let bytes_per_token = text.bytes as f64 / text.tokens.count(text.bytes) as f64;
+        let held_out = corpus.held_out();
         let loss = |model: WholeModel| model.evaluate(held_out, HELD_OUT_TOKENS).map(|e| e.loss());
         let compared = settled.map(|settled| comparison::train(&self.plan, windows, settled)).transpose()?;
         let (uncut, cut) = match compared {
@@ -150,10 +172,11 @@ impl Training {
         Ok(Trained {
             run: self.plan.run().to_string(),
             windows,
+            bytes_per_token,
             first: loss(WholeModel::initial(config, &self.plan.manifest().seed.0)?)?,
             last: loss(WholeModel::new(config.clone(), weights)?)?,
-            unigram: unigram_entropy(self.corpus.training(), held_out),
-            bigram: bigram_entropy(self.corpus.training(), held_out),
+            unigram: unigram_entropy(vocab, corpus.training(), held_out),
+            bigram: bigram_entropy(vocab, corpus.training(), held_out),
             uncut,
             cut,
         })
@@ -161,15 +184,19 @@ impl Training {
 }
 
 /// The manifest of a run that starts after the subnet's first epoch.
-async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[u8]) -> Result<Manifest> {
+async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: &Material) -> Result<Manifest> {
     let head = client.latest().await?;
     let (start, is_late) = start_block(args, head.epoch_schedule(netuid).await?.next.0);
     if is_late {
         tracing::warn!(start, "set-up took more blocks than planned for: this run's draws are those of a later start");
     }
     let beacon = head.beacon_config().await?;
-    let model =
-        ModelConfig { layers_per_stage: vec![LAYERS_PER_STAGE; usize::from(args.stages)], ..ModelConfig::small() };
+    let vocab = match material.tokens() {
+        Tokens::Bytes => ModelConfig::small().vocab,
+        Tokens::Bpe(tokens) => usize::try_from(tokens.vocab)?,
+    };
+    let layers_per_stage = vec![LAYERS_PER_STAGE; usize::from(args.stages)];
+    let model = ModelConfig { vocab, layers_per_stage, ..ModelConfig::small() };
     Ok(Manifest {
         version: MANIFEST_VERSION,
         genesis: Hash(client.genesis_hash().0),
@@ -182,10 +209,11 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[
             engine: serde_json::to_string(&model)?,
         },
         corpus: Corpus {
-            hash: Hash::of(corpus),
-            bytes: corpus.len() as u64,
+            hash: material.text(),
+            bytes: material.bytes(),
+            tokens: material.tokens(),
             held_out_every: u32::try_from(HELD_OUT_EVERY)?,
-            chunk_bytes: u32::try_from(CHUNK_BYTES)?,
+            chunk_tokens: u32::try_from(CHUNK_TOKENS)?,
         },
         seed: Hash(blake3::derive_key("narrows localnet run seed 1", &args.seed.to_le_bytes())),
         start_block: BlockNumber(start),
@@ -212,8 +240,8 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, corpus: &[
 /// A folder holds a run that these flags do not describe.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages and --corpus, or \
-     choose another --state",
+    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages, --corpus and \
+     --tokenizer, or choose another --state",
     home.display()
 )]
 pub struct OtherRun {

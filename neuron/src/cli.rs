@@ -22,6 +22,7 @@ mod output;
 mod register;
 mod run_flags;
 mod serve;
+mod size;
 mod swap_hotkey;
 
 pub use common::CommonArgs;
@@ -30,4 +31,5 @@ pub use output::Output;
 pub use register::{RegisterArgs, register};
 pub use run_flags::RunFlags;
 pub use serve::{ServeArgs, state_of};
+pub use size::Size;
 pub use swap_hotkey::{SwapHotkeyArgs, swap_hotkey};

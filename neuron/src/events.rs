@@ -1,6 +1,7 @@
 //! What happens in a neuron, as stable machine events beside its log. Whoever runs the neuron listens; a listener that
 //! falls behind loses the oldest events, and the neuron never waits for it.
 
+use engine::{Recompute, StageMemory};
 use keys::AccountId;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -85,6 +86,19 @@ pub enum Event {
     RunJoined {
         /// Its name.
         run: RunId,
+    },
+    /// The memory of a stage is planned: before its weights are taken, and when more replicas come to share it.
+    StagePlanned {
+        /// The stage.
+        stage: u16,
+        /// What it takes in all.
+        bytes: u64,
+        /// The same by what for.
+        memory: StageMemory,
+        /// What forward passes do not keep, but compute again.
+        recompute: Recompute,
+        /// Contributions to a merge that there is memory for.
+        replicas: usize,
     },
     /// Work of a window begins.
     WindowOpened {

@@ -7,6 +7,7 @@
 //! command line, an environment or a constant elsewhere. Each field says what breaks if neurons differed on it.
 
 mod judging;
+mod tokens;
 
 use bincode::{Decode, Encode};
 use engine::work_proof::{MAX_SIDE, MIN_SIDE, TILE};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use self::judging::{HardwareRules, JudgingRules};
+pub use self::tokens::{BpeTokens, Tokens};
 use crate::message::merge::MAX_BITMAP_BITS;
 use crate::message::names::{BlockNumber, Hash, RunId};
 use crate::message::signed::Network;
@@ -22,7 +24,7 @@ use crate::wire::{self, WireError};
 /// Most bytes of an encoded manifest.
 pub const MAX_MANIFEST_BYTES: usize = 32 * 1024;
 /// The layout that this code writes and reads.
-pub const MANIFEST_VERSION: u16 = 1;
+pub const MANIFEST_VERSION: u16 = 2;
 /// Most bytes of each of the two texts that only the engine reads.
 pub const MAX_ENGINE_TEXT_BYTES: usize = 8 * 1024;
 /// Most stages: a stage fits a `u16` with room, and every stage needs replicas.
@@ -96,17 +98,19 @@ impl ModelShape {
     }
 }
 
-/// Which bytes are trained on, and which are not.
+/// Which text is trained on, what its tokens are, and which of them are held out.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 pub struct Corpus {
-    /// BLAKE3 of the corpus.
+    /// BLAKE3 of the text.
     pub hash: Hash,
     /// Its length in bytes.
     pub bytes: u64,
+    /// What its tokens are.
+    pub tokens: Tokens,
     /// One of this many chunks is held out of training, so that validators can tell learning from memorising.
     pub held_out_every: u32,
-    /// Bytes of the chunks for that purpose.
-    pub chunk_bytes: u32,
+    /// Tokens of the chunks for that purpose.
+    pub chunk_tokens: u32,
 }
 
 /// How a window of blocks is divided; each part in blocks, one after the other.
@@ -299,6 +303,11 @@ impl Manifest {
     /// # Errors
     /// When the bytes are not one, or it is not valid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        // It comes first, so that what another version put after it is not misread.
+        match bytes.first_chunk().map(|version| u16::from_le_bytes(*version)) {
+            Some(version) if version != MANIFEST_VERSION => return Err(ManifestError::Version(version)),
+            _ => {}
+        }
         let manifest: Self = wire::decode::<_, MAX_MANIFEST_BYTES>(bytes)?;
         manifest.validate()?;
         Ok(manifest)
@@ -346,7 +355,7 @@ impl Manifest {
             ("model.batch", u64::from(model.batch), 1, 1 << 16),
             ("corpus.bytes", corpus.bytes, 1, u64::MAX),
             ("corpus.held_out_every", u64::from(corpus.held_out_every), 2, 1 << 20),
-            ("corpus.chunk_bytes", u64::from(corpus.chunk_bytes), 1, 1 << 30),
+            ("corpus.chunk_tokens", u64::from(corpus.chunk_tokens), 1, 1 << 30),
             ("start_block", self.start_block.0, 0, u64::from(u32::MAX)),
             ("schedule.work_blocks", u64::from(schedule.work_blocks), 1, 1 << 16),
             // A post made on seeing one block is in the next at the earliest, so each deadline needs two blocks' room.
@@ -382,6 +391,7 @@ impl Manifest {
         ] {
             in_range(field, value, min, max)?;
         }
+        self.corpus.tokens.validate()?;
         let attempts = schedule.work_blocks.div_ceil(work.succession_blocks);
         in_range("work_blocks / succession_blocks", u64::from(attempts), 1, u64::from(MAX_ATTEMPTS))?;
         self.validate_judging()?;
@@ -437,7 +447,13 @@ pub(crate) mod tests {
             genesis: Hash([1; 32]),
             netuid: 2,
             model: ModelShape { stages: 2, boundary_width: 8, context: 128, batch: 4, engine: "{}".to_owned() },
-            corpus: Corpus { hash: Hash([3; 32]), bytes: 1 << 20, held_out_every: 16, chunk_bytes: 4096 },
+            corpus: Corpus {
+                hash: Hash([3; 32]),
+                bytes: 1 << 20,
+                tokens: Tokens::Bytes,
+                held_out_every: 16,
+                chunk_tokens: 4096,
+            },
             seed: Hash([4; 32]),
             start_block: BlockNumber(100),
             schedule: WindowSchedule {
@@ -466,20 +482,35 @@ pub(crate) mod tests {
         }
     }
 
+    fn tokens() -> BpeTokens {
+        BpeTokens { tokenizer: Hash([6; 32]), vocab: 1000, count: 300_000, ids: Hash([7; 32]) }
+    }
+
+    #[test]
+    fn a_manifest_of_another_version_is_said_to_be_one() {
+        let mut bytes = manifest().to_bytes().unwrap();
+        bytes[0] = 1;
+        assert_eq!(Manifest::from_bytes(&bytes[..bytes.len() - 1]), Err(ManifestError::Version(1)));
+    }
+
     #[test]
     fn golden() {
         assert_eq!(
             manifest().run_id().unwrap().to_string(),
-            "a2c864747d9732b0d4cae8815fff594d65db43f07af6e4d29649f558fe77b4a6"
+            "c4e2bdee6798c02d5529396d2e3ae3388688b597984c20a8a940fb314029dbeb"
         );
     }
 
     #[test]
     fn it_is_read_back() {
-        let bytes = manifest().to_bytes().unwrap();
-        assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest());
-        for length in 0..bytes.len() {
-            assert!(Manifest::from_bytes(&bytes[..length]).is_err());
+        let mut bpe = manifest();
+        bpe.corpus.tokens = Tokens::Bpe(tokens());
+        for manifest in [manifest(), bpe] {
+            let bytes = manifest.to_bytes().unwrap();
+            assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
+            for length in 0..bytes.len() {
+                assert!(Manifest::from_bytes(&bytes[..length]).is_err());
+            }
         }
     }
 
@@ -501,11 +532,13 @@ pub(crate) mod tests {
     #[test]
     fn every_zero_that_would_stall_a_run_is_refused() {
         type Spoil = fn(&mut Manifest);
-        let spoils: [(&str, Spoil); 17] = [
+        let spoils: [(&str, Spoil); 19] = [
             ("version", |m| m.version = 0),
             ("model.stages", |m| m.model.stages = 0),
             ("model.batch", |m| m.model.batch = 0),
             ("corpus.held_out_every", |m| m.corpus.held_out_every = 1),
+            ("corpus.tokens.vocab", |m| m.corpus.tokens = Tokens::Bpe(BpeTokens { vocab: (1 << 18) + 1, ..tokens() })),
+            ("corpus.tokens.count", |m| m.corpus.tokens = Tokens::Bpe(BpeTokens { count: 0, ..tokens() })),
             ("schedule.work_blocks", |m| m.schedule.work_blocks = 0),
             ("schedule.commit_blocks", |m| m.schedule.commit_blocks = 1),
             ("work.microbatches", |m| m.work.microbatches = MAX_MICROBATCHES + 1),

@@ -15,9 +15,10 @@ use chain::{Argument, Call, Client, CommitmentData, ConnectConfig, Netuid, Rao};
 use engine::{Bottleneck, ModelConfig, OptimizerConfig, WholeModel};
 use keys::Keypair;
 use narrows_node::{DevNode, DevNodeConfig};
+use neuron::corpus::Material;
 use neuron::events::{Event, EventSink};
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
@@ -128,8 +129,9 @@ impl World {
             corpus: Corpus {
                 hash: Hash::of(corpus),
                 bytes: corpus.len() as u64,
+                tokens: Tokens::Bytes,
                 held_out_every: engine::data::HELD_OUT_EVERY as u32,
-                chunk_bytes: engine::data::CHUNK_BYTES as u32,
+                chunk_tokens: engine::data::CHUNK_TOKENS as u32,
             },
             seed: Hash([4; 32]),
             start_block: BlockNumber(state.number().0 + start_in),
@@ -259,9 +261,10 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
     let newcomer = "Miner4";
     let world = World::new(&[first.as_slice(), &[newcomer]].concat()).await;
     let home = tempfile::tempdir().unwrap();
-    let corpus = Arc::new(corpus());
+    let corpus = corpus();
+    let material = Material::in_memory(corpus.clone());
     comes_out::nothing_before_there_is_a_run(&world, home.path(), &corpus).await;
-    let plan = Arc::new(RunPlan::new(world.manifest(&corpus, 24).await, &corpus).unwrap());
+    let plan = Arc::new(RunPlan::new(world.manifest(&corpus, 24).await, &material).unwrap());
     let post = RunPost { run: plan.run() }.to_payload().to_vec();
     let post = Call::set_commitment(world.netuid, &[CommitmentData::Raw(post)]);
     world.client.submit(&key("Owner"), &post).await.unwrap();
@@ -285,7 +288,7 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
             }
             if matches!(event, Event::WindowOpened { window: 1, .. }) && miners.len() == first.len() {
                 // It knows the chain and the corpus; the run it finds there, the manifest and the weights with peers.
-                let source = RunSource::Corpus { manifest: None, corpus: corpus.clone() };
+                let source = RunSource::Corpus { manifest: None, corpus: material.clone() };
                 miners.push(world.miner(newcomer, home.path(), source, &heard).await);
             }
             seen.take(name, event);
@@ -303,6 +306,7 @@ async fn miners_train_one_model_while_one_joins_and_one_restarts() {
             miner.ended().await;
         }
         comes_out::not_without_a_stage(&world, plan.run()).await;
+        comes_out::no_miner_without_memory(&world, home.path(), &corpus, plan.manifest()).await;
     }
     for miner in miners {
         miner.ended().await;

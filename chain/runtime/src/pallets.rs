@@ -16,9 +16,9 @@ use sp_runtime::Perbill;
 use sp_runtime::traits::BlakeTwo256;
 
 use crate::{
-    AccountId, Balance, Balances, Block, Hash, Nonce, OriginCaller, PalletInfo, Runtime, RuntimeCall, RuntimeEvent,
-    RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SubtensorModule, Swap, System, Timestamp,
-    VERSION, aura, proxy,
+    AccountId, Balance, Balances, Block, Commitments, Hash, Nonce, OriginCaller, PalletInfo, Runtime, RuntimeCall,
+    RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, SubtensorModule, Swap, System,
+    Timestamp, VERSION, aura, proxy,
 };
 
 /// The least an account may hold: below it, the account is removed. Bittensor's value.

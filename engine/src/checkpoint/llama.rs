@@ -497,11 +497,11 @@ mod tests {
         let tensors = tensors(&model);
         let found = import(CONFIG, &[&tensors], &cut(&[3])).unwrap();
         assert_eq!(found.hash(), model.hash());
-        let whole = model.evaluate(&text, 256).unwrap();
+        let whole = model.evaluate(text.as_slice(), 256).unwrap();
         for layers in [[1, 2].as_slice(), &[1, 1, 1]] {
             let found = import(CONFIG, &[&tensors], &cut(layers)).unwrap();
             assert_eq!(found.config().stages(), layers.len());
-            assert_eq!(found.evaluate(&text, 256).unwrap(), whole, "not a bit differs");
+            assert_eq!(found.evaluate(text.as_slice(), 256).unwrap(), whole, "not a bit differs");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::report::Report;
 
 fn trained() -> Trained {
     let (run, uncut, cut) = ("run".to_owned(), Some(2.29), Some(2.6));
-    Trained { run, windows: 40, first: 5.5, last: 2.3, unigram: 3.5, bigram: 2.6, uncut, cut }
+    Trained { run, windows: 40, bytes_per_token: 1.0, first: 5.5, last: 2.3, unigram: 3.5, bigram: 2.6, uncut, cut }
 }
 
 fn accounts(cast: &str) -> Accounts {
@@ -139,6 +139,10 @@ fn replicas_that_part_ways_and_models_that_learned_too_little_are_found() {
     let bigram = "the swarm's model is better than the best bigram model";
     assert_eq!(broken(&tally, Some(Trained { last: 2.61, uncut: None, ..trained() })), [bigram]);
     assert_eq!(broken(&tally, None), [bigram]);
+    // A tokenizer's bigrams are another measure, which nobody has said when to pass.
+    let tokens = Trained { bytes_per_token: 2.5, uncut: None, ..trained() };
+    assert_eq!(broken(&tally, Some(Trained { last: 2.61, ..tokens.clone() })), [""; 0]);
+    assert_eq!(broken(&tally, Some(Trained { last: 5.6, ..tokens })), ["the swarm's model is better than it began"]);
     let behind = Trained { last: 2.4, ..trained() };
     assert_eq!(broken(&tally, Some(behind)), ["the swarm's model is as good as one trained in one process"]);
     let mut short = tally;

@@ -1,19 +1,22 @@
 //! The flags of whatever computes or judges a run: which one, and on which text.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use eyre::Result;
 
-use crate::corpus;
+use crate::corpus::{Cache, Material, Source};
 use crate::shell::RunSource;
 
-/// Which run, and its corpus.
+/// Which run, its corpus, and how that is read.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct RunFlags {
     /// The run's text: a file, or a folder of text files
     #[arg(long, value_name = "PATH")]
     pub corpus: Option<PathBuf>,
+
+    /// The run's tokenizer.json, where its tokens are not bytes
+    #[arg(long, value_name = "FILE", requires = "corpus")]
+    pub tokenizer: Option<PathBuf>,
 
     /// The run's manifest [default: of the run that the subnet's owner posted, from peers]
     #[arg(long, value_name = "FILE", requires = "corpus")]
@@ -21,10 +24,11 @@ pub struct RunFlags {
 }
 
 impl RunFlags {
-    /// Where the run comes from; `None` without a corpus.
-    pub fn source(&self) -> Result<Option<RunSource>> {
+    /// Where the run comes from; `None` without a corpus. Its text is kept in the state directory in the form that it is
+    /// read in.
+    pub fn source(&self, state: &Path) -> Result<Option<RunSource>> {
         let Some(path) = &self.corpus else { return Ok(None) };
-        let corpus = Arc::new(corpus::load(path, corpus::MAX_CORPUS_BYTES)?);
+        let corpus = Material::of(&Source::at(path)?, &Cache::in_state(state)?, self.tokenizer.as_deref())?;
         Ok(Some(RunSource::Corpus { manifest: self.manifest.clone(), corpus }))
     }
 }

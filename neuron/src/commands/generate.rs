@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::thread;
 
 use engine::WholeModel;
-use engine::whole::{MAX_GENERATED_BYTES, Sampling};
+use engine::whole::{MAX_GENERATED_BYTES, Sampling, WholeModelError};
+use eyre::bail;
 use neuron::cli::CommonArgs;
+use neuron::corpus::Tokenizer;
 use neuron::export::{self, Exported, Origin};
 use neuron::message::names::{Hash, RunId, WindowId};
 use serde::Serialize;
@@ -18,6 +20,9 @@ pub(crate) struct Args {
     /// Text to go on from
     #[arg(long, value_name = "TEXT")]
     prompt: String,
+    /// The tokenizer.json of a model whose tokens are not bytes; then --bytes counts tokens
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
     /// How many bytes to write
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=MAX_GENERATED_BYTES as u64))]
     bytes: u64,
@@ -59,6 +64,8 @@ struct Whence {
 }
 
 pub(crate) async fn generate(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
+    // Before anybody is asked for anything.
+    let tokenizer = args.tokenizer.as_deref().map(Tokenizer::read).transpose()?;
     let (model, origin) = model(common, args).await?;
     let whence = origin.map(|origin| Whence { run: origin.run, window: origin.window });
     let sampling = Sampling { temperature: args.temperature, seed: args.seed, bytes: usize::try_from(args.bytes)? };
@@ -66,9 +73,8 @@ pub(crate) async fn generate(common: &CommonArgs, args: &Args) -> eyre::Result<(
     let prompt = args.prompt.clone();
     let (done, generated) = oneshot::channel();
     // A thread that ends with the process: the runtime would wait for one of its own after an interrupt.
-    thread::Builder::new().spawn(move || done.send(model.generate(prompt.as_bytes(), sampling)))?;
-    let generated = until_interrupted(async { Ok(generated.await??) }).await?;
-    let text = String::from_utf8_lossy(&generated).into_owned();
+    thread::Builder::new().spawn(move || done.send(go_on(&model, tokenizer.as_ref(), &prompt, sampling)))?;
+    let text = until_interrupted(async { generated.await? }).await?;
     let shown = format!("{}{}", args.prompt, shown(&text));
     common.output().result(&Report { model: hash, origin: whence, prompt: args.prompt.clone(), text }, &shown)
 }
@@ -85,6 +91,32 @@ async fn model(common: &CommonArgs, args: &Args) -> eyre::Result<(WholeModel, Op
             Ok((assembled.model, Some(origin)))
         }
     }
+}
+
+/// What comes after the prompt.
+fn go_on(model: &WholeModel, tokenizer: Option<&Tokenizer>, prompt: &str, sampling: Sampling) -> eyre::Result<String> {
+    let Some(tokenizer) = tokenizer else {
+        let bytes = match model.generate(prompt.as_bytes(), sampling) {
+            Err(WholeModelError::NotBytes { vocab }) => {
+                bail!(
+                    "the model has {vocab} tokens, more than there are bytes: give its tokenizer.json with --tokenizer"
+                )
+            }
+            other => other?,
+        };
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    };
+    if tokenizer.vocab() as usize != model.config().vocab {
+        let (found, expected) = (tokenizer.vocab(), model.config().vocab);
+        bail!("the tokenizer has {found} tokens, the model {expected}: give the model's own with --tokenizer");
+    }
+    let mut ids = tokenizer.encode(prompt)?;
+    if ids.len() < 2 {
+        // The model reads at least two tokens; line ends come before what has no beginning.
+        let before = tokenizer.encode("\n\n\n")?;
+        ids = [before, ids].concat();
+    }
+    Ok(tokenizer.decode(&model.generate_ids(&ids, sampling)?)?)
 }
 
 /// A model writes whatever bytes it likes, and a terminal obeys some of them.

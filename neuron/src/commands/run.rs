@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use keys::Keypair;
 use keys::cli::PasswordArgs;
-use neuron::cli::{CommonArgs, Interrupted, RunFlags, ServeArgs, interrupted};
+use neuron::cli::{CommonArgs, Interrupted, RunFlags, ServeArgs, Size, interrupted};
 use neuron::events::{Event, EventSink};
 use neuron::shell::{self, NeuronConfig, WorkConfig};
 use neuron::store::BlobLimits;
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// What to train; without a corpus the neuron only answers.
     #[command(flatten)]
     run: RunFlags,
+    /// Most memory for the stage, like 2GiB; tensors under way take up to 512 MiB beside it [default: what it takes]
+    #[arg(long, value_name = "SIZE", requires = "corpus")]
+    max_memory: Option<Size>,
 }
 
 pub(crate) async fn run(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
@@ -55,7 +58,8 @@ async fn set_up(common: &CommonArgs, args: &Args, hotkey: Keypair) -> eyre::Resu
     let printer = common.json.then(|| tokio::spawn(print(events.listen())));
     let presence = args.serve.presence(common, client, netuid, hotkey, events)?;
     let blobs = BlobLimits { max_blob_bytes: 4 * GIB, max_total_bytes: 64 * GIB };
-    let work = args.run.source()?.map(WorkConfig::honest);
+    let stage_cap_bytes = args.max_memory.map(|size| size.0);
+    let work = args.run.source(&state)?.map(|source| WorkConfig { stage_cap_bytes, ..WorkConfig::honest(source) });
     Ok((NeuronConfig { presence, state, blobs, work }, printer))
 }
 

@@ -19,7 +19,7 @@ struct Record<'a> {
 }
 
 /// Adds the text of every line; empty lines are passed over.
-pub(super) fn read(path: &Path, text: &mut Text) -> Result<(), CorpusError> {
+pub(super) fn read(path: &Path, text: &mut Text<'_>) -> Result<(), CorpusError> {
     let unreadable = |error| CorpusError::Unreadable { path: path.to_owned(), error };
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut line = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, text: &mut Text) -> Result<(), CorpusError> {
         }
         let record: Record<'_> = serde_json::from_slice(&line)
             .map_err(|error| malformed(&format!("no JSON object with a string in `{TEXT_FIELD}`: {error}")))?;
-        text.push_document(record.text.as_bytes());
+        text.push_document(record.text.as_bytes())?;
     }
     Ok(())
 }

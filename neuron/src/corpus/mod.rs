@@ -1,19 +1,27 @@
-//! Reads a corpus from disk: the bytes that a run trains on and holds out. The run's manifest names their hash, so every
-//! neuron that reads the same text in the same order takes part, whatever its path is called here.
+//! A run's corpus: read from text on disk, kept in a cache in the form in which it is trained on, and mapped from there.
+//! The run's manifest names its hash, so every neuron that reads the same text in the same order takes part, whatever its
+//! path is called here.
 
+mod cache;
 mod folder;
 mod json_lines;
+mod map;
+mod material;
 mod parquet;
 mod plain;
+pub(crate) mod tokenizer;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use cache::Cache;
 pub use folder::walk;
+pub use material::Material;
+pub use tokenizer::{Tokenizer, TokenizerError};
 
-/// Most bytes of a corpus that are read. They are held in memory.
-pub const MAX_CORPUS_BYTES: usize = 256 * 1024 * 1024;
+/// Most bytes of a corpus that are read. They are copied to the cache, and never all in memory.
+pub const MAX_CORPUS_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Fewest bytes of a corpus worth training on: both parts, trained on and held out, must hold whole sequences.
 pub const MIN_CORPUS_BYTES: usize = 64 * 1024;
@@ -60,13 +68,35 @@ pub enum CorpusError {
         /// Where.
         path: PathBuf,
         /// How much text was found.
-        found_bytes: usize,
+        found_bytes: u64,
     },
     /// A folder without end.
     #[error("the folder {path} holds more than {} files; name a smaller one with --corpus", folder::MAX_FILES)]
     TooManyFiles {
         /// Where.
         path: PathBuf,
+    },
+    /// It is not the text that it was a moment ago.
+    #[error("the corpus at {path} changed while it was read; start again when nobody writes to it")]
+    Changed {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// Nobody takes what was read.
+    #[error("the corpus cannot be copied to this neuron's folder: {0}; make room there, or name another with --state")]
+    NotCopied(io::Error),
+    /// The cache fails.
+    #[error(
+        "the cache of corpora in {path} cannot be used: {error}; make room there, or name another folder with --state"
+    )]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
     },
 }
 
@@ -76,61 +106,83 @@ impl CorpusError {
     }
 }
 
-/// Reads the text at `path`: a file, or all files of a folder, sorted by path, until `max_bytes` are full.
+/// Text on disk: files in their order, and what they are called together.
 ///
 /// Of `.jsonl` and `.ndjson` every line, and of `.parquet` every row, gives the text in its field `text` and a line feed.
 /// Every other file is text as it is; in a folder, binary files (a NUL in their first 8 KiB), hidden files and links are
 /// passed over.
-///
-/// # Errors
-///
-/// What cannot be read, is damaged, or holds too little text. A damaged file is never passed over: two neurons that read
-/// the same folder read the same bytes, or one of them says why not.
-pub fn load(path: &Path, max_bytes: usize) -> Result<Vec<u8>, CorpusError> {
-    let unreadable = |error| CorpusError::Unreadable { path: path.to_owned(), error };
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        let mut text = Text::new(max_bytes);
-        if !text.read(path)? {
-            return Err(CorpusError::Binary { path: path.to_owned() });
-        }
-        return text.finish(path);
-    }
-    let mut files = Vec::new();
-    walk(path, &mut files)?;
-    files.sort();
-    load_files(&files, path, max_bytes)
+#[derive(Clone, Debug)]
+pub struct Source {
+    files: Vec<PathBuf>,
+    name: PathBuf,
+    max_bytes: u64,
+    /// The one file was named by somebody, who is told when it is no text.
+    is_file: bool,
 }
 
-/// Reads these files in their order, as [`load`] would those of a folder.
-///
-/// # Errors
-///
-/// As [`load`]; `name` stands for all of them.
-pub fn load_files(files: &[PathBuf], name: &Path, max_bytes: usize) -> Result<Vec<u8>, CorpusError> {
-    let mut text = Text::new(max_bytes);
-    for file in files {
-        if text.room() == 0 {
-            break;
+impl Source {
+    /// The text at `path`: a file, or all files of a folder, sorted by path.
+    ///
+    /// # Errors
+    /// When there is nothing, or a folder with too many files.
+    pub fn at(path: &Path) -> Result<Self, CorpusError> {
+        let unreadable = |error| CorpusError::Unreadable { path: path.to_owned(), error };
+        if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+            let (files, name) = (vec![path.to_owned()], path.to_owned());
+            return Ok(Self { files, name, max_bytes: MAX_CORPUS_BYTES, is_file: true });
         }
-        text.read(file)?;
+        let mut files = Vec::new();
+        walk(path, &mut files)?;
+        files.sort();
+        Ok(Self::of_files(files, path))
     }
-    text.finish(name)
+
+    /// These files in their order, as those of a folder; `name` stands for all of them.
+    pub fn of_files(files: Vec<PathBuf>, name: &Path) -> Self {
+        Self { files, name: name.to_owned(), max_bytes: MAX_CORPUS_BYTES, is_file: false }
+    }
+
+    /// The same, but the first `bytes` bytes at most.
+    pub fn first(self, bytes: u64) -> Self {
+        Self { max_bytes: self.max_bytes.min(bytes), ..self }
+    }
+
+    /// Reads all of it into `out`, and says how many bytes that were. Another time it gives the same bytes, unless somebody
+    /// has changed the files.
+    ///
+    /// # Errors
+    /// What cannot be read, is damaged, or holds too little text. A damaged file is never passed over: two neurons that
+    /// read the same folder read the same bytes, or one of them says why not.
+    fn read(&self, out: &mut dyn Write) -> Result<u64, CorpusError> {
+        let mut text = Text { out, bytes: 0, max_bytes: self.max_bytes };
+        for file in &self.files {
+            if text.room() == 0 {
+                break;
+            }
+            if !text.read(file)? && self.is_file {
+                return Err(CorpusError::Binary { path: file.clone() });
+            }
+        }
+        match text.bytes {
+            found_bytes if found_bytes < MIN_CORPUS_BYTES as u64 => {
+                Err(CorpusError::TooSmall { path: self.name.clone(), found_bytes })
+            }
+            bytes => Ok(bytes),
+        }
+    }
 }
 
 /// Text that is being read, up to a bound.
-struct Text {
-    bytes: Vec<u8>,
-    max_bytes: usize,
+struct Text<'a> {
+    out: &'a mut dyn Write,
+    bytes: u64,
+    max_bytes: u64,
 }
 
-impl Text {
-    fn new(max_bytes: usize) -> Self {
-        Self { bytes: Vec::new(), max_bytes: max_bytes.min(MAX_CORPUS_BYTES) }
-    }
-
+impl Text<'_> {
     /// How much still fits.
-    fn room(&self) -> usize {
-        self.max_bytes - self.bytes.len()
+    fn room(&self) -> u64 {
+        self.max_bytes - self.bytes
     }
 
     /// Reads one file; `false` if it is binary, and nothing was taken from it.
@@ -143,17 +195,18 @@ impl Text {
         }
     }
 
-    /// Adds a document, as much of it as fits.
-    fn push_document(&mut self, document: &[u8]) {
-        let whole = [document, &[AFTER_DOCUMENT]].concat();
-        self.bytes.extend_from_slice(&whole[..whole.len().min(self.room())]);
+    /// Adds text, as much of it as fits. What fails is `out`.
+    fn push(&mut self, text: &[u8]) -> Result<(), CorpusError> {
+        let fits = usize::try_from(self.room()).unwrap_or(usize::MAX).min(text.len());
+        self.out.write_all(&text[..fits]).map_err(CorpusError::NotCopied)?;
+        self.bytes += fits as u64;
+        Ok(())
     }
 
-    fn finish(self, path: &Path) -> Result<Vec<u8>, CorpusError> {
-        if self.bytes.len() < MIN_CORPUS_BYTES {
-            return Err(CorpusError::TooSmall { path: path.to_owned(), found_bytes: self.bytes.len() });
-        }
-        Ok(self.bytes)
+    /// Adds a document, as much of it as fits.
+    fn push_document(&mut self, document: &[u8]) -> Result<(), CorpusError> {
+        self.push(document)?;
+        self.push(&[AFTER_DOCUMENT])
     }
 }
 

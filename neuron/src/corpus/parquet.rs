@@ -9,13 +9,16 @@ use parquet::data_type::ByteArrayType;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
-use super::{CorpusError, MAX_CORPUS_BYTES, TEXT_FIELD, Text};
+use super::{CorpusError, TEXT_FIELD, Text};
+
+/// Most bytes of text that a row group may claim: it is decoded in memory, page by page.
+const MAX_GROUP_BYTES: usize = 256 * 1024 * 1024;
 
 /// Rows that are decoded at once.
 const ROWS_AT_ONCE: usize = 1_024;
 
 /// Adds the text of every row that has one, in the order of the rows.
-pub(super) fn read(path: &Path, text: &mut Text) -> Result<(), CorpusError> {
+pub(super) fn read(path: &Path, text: &mut Text<'_>) -> Result<(), CorpusError> {
     let damaged = |error: parquet::errors::ParquetError| CorpusError::malformed(path, "as Parquet", error);
     let file = File::open(path).map_err(|error| CorpusError::Unreadable { path: path.to_owned(), error })?;
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
@@ -28,14 +31,15 @@ pub(super) fn read(path: &Path, text: &mut Text) -> Result<(), CorpusError> {
         }
         let place = || format!("row group {index}");
         let claimed = metadata.row_group(index).column(column).uncompressed_size();
-        if usize::try_from(claimed).is_ok_and(|bytes| bytes <= MAX_CORPUS_BYTES) {
+        if usize::try_from(claimed).is_ok_and(|bytes| bytes <= MAX_GROUP_BYTES) {
             let group = reader.get_row_group(index).map_err(damaged)?;
             match group.get_column_reader(column).map_err(damaged)? {
-                ColumnReader::ByteArrayColumnReader(strings) => push_all(strings, text).map_err(damaged)?,
+                ColumnReader::ByteArrayColumnReader(strings) => push_all(path, strings, text)?,
                 _ => return Err(CorpusError::malformed(path, place(), format!("`{TEXT_FIELD}` holds no strings"))),
             }
         } else {
-            let reason = format!("it claims {claimed} bytes of text, more than the {MAX_CORPUS_BYTES} that are read");
+            let reason =
+                format!("it claims {claimed} bytes of text, more than the {MAX_GROUP_BYTES} that are decoded at once");
             return Err(CorpusError::malformed(path, place(), reason));
         }
     }
@@ -51,15 +55,13 @@ fn text_column(schema: &SchemaDescriptor) -> Option<usize> {
     })
 }
 
-fn push_all(
-    mut strings: ColumnReaderImpl<ByteArrayType>,
-    text: &mut Text,
-) -> Result<(), parquet::errors::ParquetError> {
+fn push_all(path: &Path, mut strings: ColumnReaderImpl<ByteArrayType>, text: &mut Text<'_>) -> Result<(), CorpusError> {
     loop {
         let (mut values, mut levels) = (Vec::new(), Vec::new());
-        let (records, _, _) = strings.read_records(ROWS_AT_ONCE, Some(&mut levels), None, &mut values)?;
+        let read = strings.read_records(ROWS_AT_ONCE, Some(&mut levels), None, &mut values);
+        let (records, _, _) = read.map_err(|error| CorpusError::malformed(path, "as Parquet", error))?;
         for value in &values {
-            text.push_document(value.data());
+            text.push_document(value.data())?;
         }
         if records == 0 || text.room() == 0 {
             return Ok(());

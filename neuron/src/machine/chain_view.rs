@@ -17,7 +17,7 @@ use super::window::{BlockClock, Position, epoch_start, work_slot};
 use crate::manifest::Manifest;
 use crate::message::commit::CommitPost;
 use crate::message::merge::BitmapPost;
-use crate::message::names::{Beacon, BeaconSlot, BlockNumber, RunId, WindowId};
+use crate::message::names::{Beacon, BeaconSlot, BlockNumber, RunId, StageId, WindowId};
 
 /// A question, by what it is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -164,6 +164,11 @@ impl ChainView {
             self.placements.insert(window, placement);
         }
         self.placements.get(&window)
+    }
+
+    /// How many replicas a stage has in the largest of the placements that are known.
+    pub fn most_replicas(&self, stage: StageId) -> usize {
+        self.placements.values().map(|placement| placement.replicas(stage).len()).max().unwrap_or(0)
     }
 
     /// The members at a window's anchor block, once its placement is known.

@@ -201,6 +201,11 @@ impl Machine {
         self.chain.position()
     }
 
+    /// How many replicas a stage has at most in the windows that are kept: as many gradients a merge may take in.
+    pub fn replicas(&self, stage: StageId) -> usize {
+        self.chain.most_replicas(stage)
+    }
+
     /// The commitment that we made for a window, as long as it is kept.
     pub fn commitment(&self, window: WindowId) -> Option<&Commitment> {
         self.persisted.commitments.get(&window)

@@ -9,6 +9,7 @@ mod identity;
 mod keeping;
 mod presence;
 mod reads;
+mod room;
 mod source;
 mod visit;
 mod windows;
@@ -37,7 +38,7 @@ use crate::net::NetEvent;
 use crate::prover::Prover;
 use crate::store::{BlobLimits, Store, StoreError};
 use crate::wire::WireError;
-use crate::worker::{ComputeFactory, RunPlan, WorkerError, honest};
+use crate::worker::{ComputeFactory, DoesNotFit, RunPlan, WorkerError, honest};
 
 /// Memory for the tensors of a window's transfers, unless told otherwise.
 pub const DEFAULT_TENSOR_CACHE_BYTES: usize = 512 * 1024 * 1024;
@@ -63,12 +64,15 @@ pub struct WorkConfig {
     pub compute: ComputeFactory,
     /// Memory for tensors under way.
     pub tensor_cache_bytes: usize,
+    /// Most memory for the stage, in bytes; without it, as much as it takes.
+    pub stage_cap_bytes: Option<u64>,
 }
 
 impl WorkConfig {
     /// Honest work on a run.
     pub fn honest(source: RunSource) -> Self {
-        Self { source, compute: honest(), tensor_cache_bytes: DEFAULT_TENSOR_CACHE_BYTES }
+        let tensor_cache_bytes = DEFAULT_TENSOR_CACHE_BYTES;
+        Self { source, compute: honest(), tensor_cache_bytes, stage_cap_bytes: None }
     }
 }
 
@@ -91,6 +95,9 @@ pub enum RunError {
     /// What this neuron did before cannot be read.
     #[error("the state of this run on disk cannot be read: {0}; without it this neuron could contradict itself")]
     State(WireError),
+    /// The stage is more than this neuron may take memory for.
+    #[error(transparent)]
+    Memory(#[from] DoesNotFit),
     /// The engine.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -170,8 +177,7 @@ impl Neuron {
         let Some(work) = self.work.take() else { return Ok(()) };
         let (store, events) = (self.store.clone(), self.events.clone());
         let rules = plan.manifest().judging.hardware;
-        let windows =
-            Windows::start(&self.presence, plan, store, work.compute, work.tensor_cache_bytes, events).await?;
+        let windows = Windows::start(&self.presence, plan, store, work, events).await?;
         self.windows = Some(windows);
         self.prover = Some(Prover::start(self.presence.hotkey().account_id(), &rules));
         Ok(())

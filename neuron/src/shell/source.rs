@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 
 use super::fetch;
+use crate::corpus::Material;
 use crate::manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestError};
 use crate::message::names::{Hash, RunId};
 use crate::message::run::RunPost;
@@ -28,7 +29,7 @@ pub enum RunSource {
         /// The manifest's file.
         manifest: Option<PathBuf>,
         /// The corpus.
-        corpus: Arc<Vec<u8>>,
+        corpus: Material,
     },
 }
 

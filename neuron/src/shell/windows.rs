@@ -27,11 +27,12 @@ use tokio::time::{Instant, sleep_until};
 use super::keeping::Keeping;
 use super::presence::Presence;
 use super::reads::{PostBook, beacon, members_at};
-use super::{RunError, fetch};
+use super::room::Room;
+use super::{RunError, WorkConfig, fetch};
 use crate::events::{Event as NeuronEvent, EventSink, FetchedKind};
 use crate::machine::{Action, Blob, Event, Machine, Note, Persisted};
 use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_LEAVES_PER_PAGE};
-use crate::message::names::{BlockNumber, Hash, Millis, RunId, WindowId};
+use crate::message::names::{BlockNumber, Hash, Millis, RunId, StageId, WindowId};
 use crate::message::signed::Network;
 use crate::message::transfer::{
     MAX_REPLY_BYTES, MAX_TRANSFER_BYTES, Progress, RefusalReason, Reply, Signed, Statement, Transfer,
@@ -39,7 +40,7 @@ use crate::message::transfer::{
 use crate::net::{NetHandle, Responder, TensorHeader, TensorResponder};
 use crate::store::{Store, StoreError};
 use crate::wire;
-use crate::worker::{ComputeFactory, Order, PassLoss, Report, RunPlan, TensorCache, Worker};
+use crate::worker::{DoesNotFit, Order, PassLoss, Report, RunPlan, TensorCache, Worker};
 
 /// Tasks under way at once.
 const MAX_TASKS: usize = 2048;
@@ -84,6 +85,7 @@ pub(super) struct Windows {
     client: Client,
     store: Arc<Store>,
     tensors: Arc<TensorCache>,
+    room: Room,
     worker: Worker,
     book: Arc<PostBook>,
     keeping: Arc<Keeping>,
@@ -101,8 +103,7 @@ impl Windows {
         presence: &Presence,
         plan: Arc<RunPlan>,
         store: Arc<Store>,
-        compute: ComputeFactory,
-        tensor_cache_bytes: usize,
+        work: WorkConfig,
         events: EventSink,
     ) -> Result<Self, RunError> {
         let (hotkey, run) = (presence.hotkey().clone(), plan.run());
@@ -125,8 +126,12 @@ impl Windows {
             None => Persisted::fresh(run),
         };
         let machine = Machine::new(plan.manifest().clone(), me, persisted)?;
+        let WorkConfig { compute, tensor_cache_bytes, stage_cap_bytes: cap_bytes, .. } = work;
+        let mut room = Room::new(plan.clone(), cap_bytes, events.clone());
+        room.look_over(machine.standing().map(|standing| standing.stage)).map_err(DoesNotFit)?;
         let tensors = Arc::new(TensorCache::new(tensor_cache_bytes));
-        let worker = Worker::start(&me.to_string(), plan.clone(), store.clone(), tensors.clone(), compute)?;
+        let (name, own) = (me.to_string(), (plan.clone(), store.clone(), tensors.clone()));
+        let worker = Worker::start(&name, own.0, own.1, own.2, compute, cap_bytes)?;
         let (outcomes, arrived) = mpsc::channel(MAX_WAITING_OUTCOMES);
         events.emit(NeuronEvent::RunJoined { run });
         tracing::info!(%run, "training");
@@ -141,6 +146,7 @@ impl Windows {
             plan,
             store,
             tensors,
+            room,
             worker,
             keeping: Arc::new(keeping),
             outcomes,
@@ -337,8 +343,14 @@ impl Windows {
                 self.tell_loss();
                 self.worker.order(Order::Seal { window }).await?;
             }
-            Action::Initialise { stage } => self.worker.order(Order::Initialise { stage }).await?,
-            Action::Load { stage, state } => self.worker.order(Order::Load { stage, state }).await?,
+            Action::Initialise { stage } => {
+                let replicas = self.make_room(stage)?;
+                self.worker.order(Order::Initialise { stage, replicas }).await?;
+            }
+            Action::Load { stage, state } => {
+                let replicas = self.make_room(stage)?;
+                self.worker.order(Order::Load { stage, state, replicas }).await?;
+            }
             Action::Merge(order) => self.worker.order(Order::Merge(order)).await?,
             Action::SendTransfer(transfer) => self.send_transfer(transfer),
             Action::SendReceipt { to, receipt } => {
@@ -364,7 +376,12 @@ impl Windows {
                 let keeping = self.keeping.clone();
                 blocking(move || keeping.keep_leaves(window, &records)).await?;
             }
-            Action::Fetch { blob, hash, from } => self.fetch(blob, hash, from),
+            Action::Fetch { blob, hash, from } => {
+                if let Blob::State(stage) | Blob::Gradient(stage) = blob {
+                    self.make_room(stage)?;
+                }
+                self.fetch(blob, hash, from);
+            }
             Action::Accuse(evidence) => {
                 let peer = evidence.first.statement.from;
                 if let Ok(bytes) = wire::encode::<_, MAX_EQUIVOCATION_BYTES>(&*evidence) {
@@ -386,6 +403,13 @@ impl Windows {
             Action::Note(note) => self.note(note).await?,
         }
         Ok(())
+    }
+
+    /// Plans the memory of a stage before anything of it is taken, and says for how many replicas.
+    fn make_room(&mut self, stage: StageId) -> Result<usize, RunError> {
+        let replicas = self.machine.replicas(stage);
+        self.room.plan_for(stage, replicas).map_err(DoesNotFit)?;
+        Ok(replicas)
     }
 
     fn window(&self) -> WindowId {

@@ -18,11 +18,12 @@
 //! upload: the sum is found not to be finite when it is sealed, and nothing is uploaded. No weights are touched.
 
 mod compute;
+mod hosting;
 mod plan;
 mod stage;
 mod tensors;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -30,8 +31,9 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
 
 pub use compute::{ComputeFactory, StageCompute, honest};
-pub use plan::{PlanError, RunPlan, model_of};
-pub use stage::{Order, PassLoss, Report, SEGMENT_CHUNK_BYTES, StageWorker, WorkerError};
+pub use hosting::Hosting;
+pub use plan::{OtherTokens, PlanError, RunPlan, model_of};
+pub use stage::{DoesNotFit, Order, PassLoss, Report, SEGMENT_CHUNK_BYTES, StageWorker, WorkerError};
 pub use tensors::{TensorCache, TensorCacheFull};
 
 use crate::store::Store;
@@ -60,13 +62,14 @@ impl Worker {
         store: Arc<Store>,
         tensors: Arc<TensorCache>,
         factory: ComputeFactory,
+        cap_bytes: Option<u64>,
     ) -> Result<Self, WorkerError> {
         let (orders, mut incoming) = mpsc::channel(MAX_WAITING_ORDERS);
         let (outgoing, reports) = mpsc::channel(MAX_WAITING_REPORTS);
         let thread = thread::Builder::new()
             .name(format!("engine {name}"))
             .spawn(move || {
-                let mut worker = StageWorker::new(plan, store, tensors, factory);
+                let mut worker = StageWorker::new(plan, store, tensors, factory, cap_bytes);
                 while let Some(order) = incoming.blocking_recv() {
                     if let Some(report) = worker.carry_out(order)?
                         && outgoing.blocking_send(report).is_err()

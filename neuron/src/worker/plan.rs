@@ -1,12 +1,13 @@
 //! What a worker computes: the manifest's engine texts, parsed and checked against the rest of it, and the corpus.
 
-use engine::data::{CHUNK_BYTES, Corpus, CorpusError, HELD_OUT_EVERY};
+use engine::data::{CHUNK_TOKENS, Corpus, CorpusError, HELD_OUT_EVERY};
 use engine::optimizer::OptimizerConfigError;
 use engine::tokens::TokensError;
 use engine::{ConfigError, MicrobatchId, ModelConfig, OptimizerConfig, TokenBatch};
 use thiserror::Error;
 
-use crate::manifest::{Manifest, ManifestError};
+use crate::corpus::Material;
+use crate::manifest::{BpeTokens, Manifest, ManifestError, Tokens};
 use crate::message::names::{Hash, RunId, WindowId};
 
 /// Why a manifest and a corpus are no run that can be computed.
@@ -53,9 +54,39 @@ pub enum PlanError {
         /// The one given.
         found: Hash,
     },
+    /// Its tokens are a tokenizer's.
+    #[error("the run reads its corpus by the tokenizer {0}; give that tokenizer.json with --tokenizer")]
+    NoTokenizer(Hash),
+    /// Its tokens are bytes.
+    #[error("the tokens of this run are the bytes of its corpus; leave --tokenizer away")]
+    NeedlessTokenizer,
+    /// Another file.
+    #[error("the tokenizer is {found}, the run's is {expected}; give the run's tokenizer.json with --tokenizer")]
+    OtherTokenizer {
+        /// The run's.
+        expected: Hash,
+        /// The one given.
+        found: Hash,
+    },
+    /// The same text and tokenizer gave something else.
+    #[error(
+        "this program makes {:?} of the run's corpus, the run has {:?}: remove `corpora` in the state directory and start \
+         again; if it stays so, use the program that the run was made with",
+        .0.found, .0.expected
+    )]
+    OtherTokens(Box<OtherTokens>),
     /// Not a corpus.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+}
+
+/// Tokens that are not the run's.
+#[derive(Debug)]
+pub struct OtherTokens {
+    /// The run's.
+    pub expected: BpeTokens,
+    /// Those made here.
+    pub found: BpeTokens,
 }
 
 /// The model of a run, checked against the rest of the manifest: what those need who want its weights and train nothing.
@@ -83,6 +114,24 @@ fn agree<const N: usize>(fields: [(&'static str, u64, u64); N]) -> Result<(), Pl
     }
 }
 
+/// Holds the tokens that the run has against those that were made here.
+fn check_tokens(run: &Tokens, here: &Tokens, model: &ModelConfig) -> Result<(), PlanError> {
+    match (run, here) {
+        (Tokens::Bytes, Tokens::Bytes) => Ok(()),
+        (Tokens::Bytes, Tokens::Bpe(_)) => Err(PlanError::NeedlessTokenizer),
+        (Tokens::Bpe(run), Tokens::Bytes) => Err(PlanError::NoTokenizer(run.tokenizer)),
+        (Tokens::Bpe(run), Tokens::Bpe(here)) if run.tokenizer != here.tokenizer => {
+            Err(PlanError::OtherTokenizer { expected: run.tokenizer, found: here.tokenizer })
+        }
+        (Tokens::Bpe(run), Tokens::Bpe(here)) if run != here => {
+            Err(PlanError::OtherTokens(Box::new(OtherTokens { expected: *run, found: *here })))
+        }
+        (Tokens::Bpe(run), Tokens::Bpe(_)) => {
+            agree([("corpus.tokens.vocab", u64::from(run.vocab), model.vocab as u64)])
+        }
+    }
+}
+
 /// A run, ready to be computed. Shared by all workers of a process.
 #[derive(Debug)]
 pub struct RunPlan {
@@ -98,7 +147,7 @@ impl RunPlan {
     ///
     /// # Errors
     /// The first thing that does not fit.
-    pub fn new(manifest: Manifest, corpus: &[u8]) -> Result<Self, PlanError> {
+    pub fn new(manifest: Manifest, material: &Material) -> Result<Self, PlanError> {
         let run = manifest.run_id()?;
         let model = model_of(&manifest)?;
         let text = |source| PlanError::Text { field: "optimizer", source };
@@ -107,15 +156,16 @@ impl RunPlan {
         let shape = &manifest.model;
         agree([
             ("corpus.held_out_every", u64::from(manifest.corpus.held_out_every), HELD_OUT_EVERY as u64),
-            ("corpus.chunk_bytes", u64::from(manifest.corpus.chunk_bytes), CHUNK_BYTES as u64),
-            ("corpus.bytes", manifest.corpus.bytes, corpus.len() as u64),
+            ("corpus.chunk_tokens", u64::from(manifest.corpus.chunk_tokens), CHUNK_TOKENS as u64),
+            ("corpus.bytes", manifest.corpus.bytes, material.bytes()),
         ])?;
         TokenBatch::check_size(shape.batch as usize, shape.context as usize)?;
-        let found = Hash::of(corpus);
+        let found = material.text();
         if found != manifest.corpus.hash {
             return Err(PlanError::OtherCorpus { expected: manifest.corpus.hash, found });
         }
-        let corpus = Corpus::new(corpus)?;
+        check_tokens(&manifest.corpus.tokens, &material.tokens(), &model)?;
+        let corpus = material.corpus()?;
         let plan = Self { manifest, run, model, optimizer, corpus };
         // Later slices differ in where they start only, so a corpus too short is found here.
         plan.tokens(WindowId(0), 0)?;

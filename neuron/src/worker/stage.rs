@@ -6,6 +6,7 @@ use bytes::Bytes;
 use engine::codec::{ActivationCodec, CodecError, GradientCodec, WeightCodec};
 use engine::data::CorpusError;
 use engine::hash::{MerkleTree, leaf_hash};
+use engine::memory::MemoryError;
 use engine::merge::MergeError;
 use engine::model::WeightsError;
 use engine::{
@@ -15,6 +16,7 @@ use engine::{
 use thiserror::Error;
 
 use super::compute::{ComputeFactory, StageCompute};
+use super::hosting::Hosting;
 use super::plan::RunPlan;
 use super::tensors::{TensorCache, TensorCacheFull};
 use crate::machine::{Event, Job, JobKind, MergeOrder, Tensor};
@@ -47,6 +49,8 @@ pub enum Order {
     Initialise {
         /// The stage.
         stage: StageId,
+        /// How many replicas it has: memory is planned for as many contributions to a merge.
+        replicas: usize,
     },
     /// Stand on a stored state.
     Load {
@@ -54,6 +58,8 @@ pub enum Order {
         stage: StageId,
         /// The state.
         state: StageState,
+        /// How many replicas the stage has.
+        replicas: usize,
     },
     /// Merge stored gradients.
     Merge(MergeOrder),
@@ -94,6 +100,9 @@ pub enum WorkerError {
         /// Why.
         reason: String,
     },
+    /// A stage that does not fit here. To stay would be to hold a place in it and do nothing.
+    #[error(transparent)]
+    Memory(#[from] DoesNotFit),
     /// A defect.
     #[error("the engine has crashed; its message is on standard error")]
     Panicked,
@@ -101,6 +110,14 @@ pub enum WorkerError {
     #[error("the engine has stopped")]
     Stopped,
 }
+
+/// A stage is more than this neuron may take memory for.
+#[derive(Debug, Error)]
+#[error(
+    "this neuron cannot host its stage: {0} (a miner can raise --max-memory or use another machine; how many are in \
+     flight, and how large, is the run's)"
+)]
+pub struct DoesNotFit(#[from] pub MemoryError);
 
 /// Why one order failed.
 #[derive(Debug, Error)]
@@ -122,6 +139,10 @@ enum OrderError {
     #[error(transparent)]
     Corpus(#[from] CorpusError),
     #[error(transparent)]
+    DoesNotFit(DoesNotFit),
+    #[error(transparent)]
+    NoPlan(MemoryError),
+    #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -139,6 +160,8 @@ struct Standing {
     weights: Weights,
     optimizer: OptimizerState,
     compute: Box<dyn StageCompute>,
+    /// Contributions that its memory is planned for.
+    replicas: usize,
     /// The window of the passes in the sum and in flight.
     window: Option<WindowId>,
 }
@@ -149,6 +172,7 @@ pub struct StageWorker {
     store: Arc<Store>,
     tensors: Arc<TensorCache>,
     factory: ComputeFactory,
+    cap_bytes: Option<u64>,
     standing: Option<Standing>,
 }
 
@@ -167,9 +191,15 @@ pub(crate) fn segments_root(gradient: &[u8]) -> Hash {
 }
 
 impl StageWorker {
-    /// A worker that stands on nothing yet.
-    pub fn new(plan: Arc<RunPlan>, store: Arc<Store>, tensors: Arc<TensorCache>, factory: ComputeFactory) -> Self {
-        Self { plan, store, tensors, factory, standing: None }
+    /// A worker that stands on nothing yet, and keeps the memory of its stage within `cap_bytes`, if there is a cap.
+    pub fn new(
+        plan: Arc<RunPlan>,
+        store: Arc<Store>,
+        tensors: Arc<TensorCache>,
+        factory: ComputeFactory,
+        cap_bytes: Option<u64>,
+    ) -> Self {
+        Self { plan, store, tensors, factory, cap_bytes, standing: None }
     }
 
     /// Does what is ordered.
@@ -198,12 +228,16 @@ impl StageWorker {
                 });
                 Event::Sealed { window, upload }
             }
-            Order::Initialise { stage } => {
-                let failed = |error: OrderError| WorkerError::NoFirstState { stage, reason: error.to_string() };
-                Event::Loaded { stage, state: self.initialise(stage).map_err(failed)? }
+            Order::Initialise { stage, replicas } => {
+                let failed = |error: OrderError| match error {
+                    OrderError::DoesNotFit(error) => error.into(),
+                    other => WorkerError::NoFirstState { stage, reason: other.to_string() },
+                };
+                Event::Loaded { stage, state: self.initialise(stage, replicas).map_err(failed)? }
             }
-            Order::Load { stage, state } => match self.load(stage, state) {
+            Order::Load { stage, state, replicas } => match self.load(stage, state, replicas) {
                 Ok(()) => Event::Loaded { stage, state },
+                Err(OrderError::DoesNotFit(error)) => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(stage = stage.0, %error, "a state cannot be loaded");
                     Event::LoadFailed { stage, state }
@@ -213,6 +247,7 @@ impl StageWorker {
                 let (window, stage) = (order.window, order.stage);
                 match self.merge(&order) {
                     Ok(state) => Event::Merged { window, stage, state },
+                    Err(OrderError::DoesNotFit(error)) => return Err(error.into()),
                     Err(error) => {
                         tracing::warn!(window = window.0, stage = stage.0, %error, "a window cannot be merged");
                         Event::MergeFailed { window, stage }
@@ -312,20 +347,31 @@ impl StageWorker {
         Ok(Some(Upload { gradient, segments: segments_root(&bytes), tokens: gradients.tokens() }))
     }
 
-    fn initialise(&mut self, stage: StageId) -> Result<StageState, OrderError> {
-        let weights = Weights::initial(self.plan.model(), stage_of(stage), &self.plan.manifest().seed.0)?;
-        let optimizer = OptimizerState::new(weights.layout(), self.plan.optimizer());
-        self.stand_on_new(weights, optimizer)
+    /// How the stage is hosted; asked before memory is taken for it.
+    fn room(&self, stage: StageId, replicas: usize) -> Result<Hosting, OrderError> {
+        self.plan.hosting(stage, replicas, self.cap_bytes).map_err(|error| match error {
+            MemoryError::DoesNotFit { .. } => OrderError::DoesNotFit(error.into()),
+            other => OrderError::NoPlan(other),
+        })
     }
 
-    fn load(&mut self, stage: StageId, state: StageState) -> Result<(), OrderError> {
+    fn initialise(&mut self, stage: StageId, replicas: usize) -> Result<StageState, OrderError> {
+        let hosting = self.room(stage, replicas)?;
+        let weights = Weights::initial(self.plan.model(), stage_of(stage), &self.plan.manifest().seed.0)?;
+        let optimizer = OptimizerState::new(weights.layout(), self.plan.optimizer());
+        self.stand_on_new(&hosting, weights, optimizer)
+    }
+
+    fn load(&mut self, stage: StageId, state: StageState, replicas: usize) -> Result<(), OrderError> {
+        let hosting = self.room(stage, replicas)?;
         let bytes = self.store.blobs().get(&state.blob.0)?.ok_or(OrderError::NoBlob)?;
         let (model, optimizer) = (self.plan.model(), self.plan.optimizer());
         let (weights, optimizer) = WeightCodec::F32.decode_snapshot(model, optimizer, stage_of(stage), &bytes)?;
+        drop(bytes);
         if Hash::from(weights.hash()) != state.theta {
             return Err(OrderError::OtherWeights);
         }
-        self.stand_on(state, weights, optimizer)
+        self.stand_on(&hosting, state, weights, optimizer)
     }
 
     fn merge(&mut self, order: &MergeOrder) -> Result<StageState, OrderError> {
@@ -334,6 +380,7 @@ impl StageWorker {
         if found != order.stage || standing.state != order.state {
             return Err(OrderError::OtherState { found });
         }
+        let hosting = self.room(order.stage, standing.replicas.max(order.contributions.len()))?;
         let mut contributions = Vec::with_capacity(order.contributions.len());
         for contribution in &order.contributions {
             let bytes = self.store.blobs().get(&contribution.gradient.0)?.ok_or(OrderError::NoBlob)?;
@@ -345,24 +392,35 @@ impl StageWorker {
         }
         let (weights, optimizer) =
             merge(self.plan.optimizer(), &standing.weights, &standing.optimizer, &contributions)?;
-        self.stand_on_new(weights, optimizer)
+        drop(contributions);
+        self.stand_on_new(&hosting, weights, optimizer)
     }
 
     /// Stores a state that was computed here, and stands on it.
-    fn stand_on_new(&mut self, weights: Weights, optimizer: OptimizerState) -> Result<StageState, OrderError> {
+    fn stand_on_new(
+        &mut self,
+        hosting: &Hosting,
+        weights: Weights,
+        optimizer: OptimizerState,
+    ) -> Result<StageState, OrderError> {
         let blob = Hash(self.store.blobs().put(&WeightCodec::F32.encode_snapshot(&weights, &optimizer))?);
         let state = StageState { theta: weights.hash().into(), blob };
-        self.stand_on(state, weights, optimizer)?;
+        self.stand_on(hosting, state, weights, optimizer)?;
         Ok(state)
     }
 
-    fn stand_on(&mut self, state: StageState, weights: Weights, optimizer: OptimizerState) -> Result<(), OrderError> {
-        // The machine counts passes in flight, and refuses beyond the manifest's number; one more is the pass whose
-        // discarding is still on its way.
-        let limit = usize::from(self.plan.manifest().work.in_flight).saturating_add(1);
-        let stage = Stage::new(self.plan.model(), weights.stage(), &weights, limit)?;
+    fn stand_on(
+        &mut self,
+        hosting: &Hosting,
+        state: StageState,
+        weights: Weights,
+        optimizer: OptimizerState,
+    ) -> Result<(), OrderError> {
+        let mut stage = Stage::new(self.plan.model(), weights.stage(), &weights, hosting.workload.in_flight)?;
+        stage.set_recompute(hosting.recompute);
         let compute = (self.factory)(stage);
-        self.standing = Some(Standing { state, weights, optimizer, compute, window: None });
+        let replicas = hosting.workload.contributions;
+        self.standing = Some(Standing { state, weights, optimizer, compute, replicas, window: None });
         Ok(())
     }
 }

@@ -5,9 +5,10 @@ use engine::codec::{ActivationCodec, GradientCodec};
 use engine::{Bottleneck, ModelConfig, OptimizerConfig, StageIndex, Weights, recompute_path};
 
 use super::*;
+use crate::corpus::{Cache, Material, Source, Tokenizer};
 use crate::machine::{Contribution, Event, Job, JobKind, MergeOrder, Tensor};
-use crate::manifest::Manifest;
 use crate::manifest::tests::manifest;
+use crate::manifest::{BpeTokens, Manifest, Tokens};
 use crate::message::commit::{StageState, Upload};
 use crate::message::names::{Codec, Hash, StageId, Uid, WindowId};
 use crate::message::transfer::PassId;
@@ -55,12 +56,12 @@ fn bench(plan: &Arc<RunPlan>) -> Bench {
     let limits = BlobLimits { max_blob_bytes: 1 << 20, max_total_bytes: 1 << 24 };
     let store = Arc::new(Store::open(folder.path(), limits).unwrap());
     let tensors = Arc::new(TensorCache::new(1 << 20));
-    let worker = StageWorker::new(plan.clone(), store.clone(), tensors.clone(), honest());
+    let worker = StageWorker::new(plan.clone(), store.clone(), tensors.clone(), honest(), None);
     Bench { tensors, store, worker, _folder: folder }
 }
 
-fn plan() -> Arc<RunPlan> {
-    Arc::new(RunPlan::new(tiny(), &corpus()).unwrap())
+pub(crate) fn plan() -> Arc<RunPlan> {
+    Arc::new(RunPlan::new(tiny(), &Material::in_memory(corpus())).unwrap())
 }
 
 fn job(stage: u16, pass: PassId, kind: JobKind) -> Order {
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     fn initialise(&mut self, stage: u16) -> StageState {
-        match self.report(Order::Initialise { stage: StageId(stage) }).event {
+        match self.report(Order::Initialise { stage: StageId(stage), replicas: 1 }).event {
             Event::Loaded { state, .. } => state,
             other => panic!("{other:?}"),
         }
@@ -157,6 +158,7 @@ fn what_computes_can_be_replaced_and_then_an_audit_sees_it() {
             stage.skip_layers_after(0);
             Box::new(stage)
         }),
+        None,
     );
     let mut honest = bench(&plan);
     assert_eq!(lazy.initialise(0), honest.initialise(0), "it names the same weights");
@@ -208,13 +210,14 @@ fn two_replicas_that_merge_the_same_list_stand_on_the_same_state_and_a_third_loa
     three.initialise(0);
     assert!(matches!(three.report(Order::Merge(order(state))).event, Event::MergeFailed { .. }));
 
-    let load = Order::Load { stage: StageId(0), state: next };
+    let load = Order::Load { stage: StageId(0), state: next, replicas: 1 };
     assert!(matches!(three.report(load.clone()).event, Event::LoadFailed { .. }));
     three.store.blobs().put(&one.store.blobs().get(&next.blob.0).unwrap().unwrap()).unwrap();
     assert!(matches!(three.report(load).event, Event::Loaded { state, .. } if state == next));
     assert_eq!(three.worker.weights(), one.worker.weights());
     let lie = StageState { theta: Hash([9; 32]), ..next };
-    assert!(matches!(three.report(Order::Load { stage: StageId(0), state: lie }).event, Event::LoadFailed { .. }));
+    let lie = Order::Load { stage: StageId(0), state: lie, replicas: 1 };
+    assert!(matches!(three.report(lie).event, Event::LoadFailed { .. }));
 }
 
 #[test]
@@ -262,12 +265,53 @@ fn what_an_older_window_left_unsealed_is_not_in_the_next_sum() {
     assert!(first.worker.carry_out(Order::Discard { window: WINDOW, pass: PASS }).unwrap().is_none());
 }
 
+/// What a worker under a cap does is what one without does, and what exceeds the cap ends it.
+#[test]
+fn a_worker_stays_within_its_cap_or_stops() {
+    let plan = plan();
+    let whole = plan.hosting(StageId(0), 2, None).unwrap();
+    let cap = whole.memory.total() - 1;
+    assert_ne!(plan.hosting(StageId(0), 2, Some(cap)).unwrap().recompute, whole.recompute);
+    let capped = |cap| {
+        let mut bench = bench(&plan);
+        bench.worker = StageWorker::new(plan.clone(), bench.store.clone(), bench.tensors.clone(), honest(), Some(cap));
+        bench
+    };
+    let (mut tight, mut free, mut last) = (capped(cap), bench(&plan), bench(&plan));
+    assert_eq!(tight.initialise(0), free.initialise(0));
+    last.initialise(1);
+    assert_eq!(walk(&mut tight, &mut last, PASS), {
+        let mut last = bench(&plan);
+        last.initialise(1);
+        walk(&mut free, &mut last, PASS)
+    });
+    let upload = tight.seal(WINDOW).unwrap();
+    assert_eq!(Some(upload), free.seal(WINDOW));
+
+    let initialise = |replicas| Order::Initialise { stage: StageId(0), replicas };
+    let ends = |mut bench: Bench, order| bench.worker.carry_out(order).unwrap_err().to_string();
+    let advised = |error: String| error.contains("would fit") && error.contains("--max-memory");
+    assert!(advised(ends(capped(4096), initialise(1))));
+    let state = free.initialise(0);
+    assert!(advised(ends(capped(4096), Order::Load { stage: StageId(0), state, replicas: 1 })));
+    // More contributions than were planned for.
+    let contribution = |uid| Contribution {
+        uid: Uid(uid),
+        hotkey: keys::AccountId([uid as u8; 32]),
+        gradient: upload.gradient,
+        tokens: upload.tokens,
+    };
+    let contributions = (0..500).map(contribution).collect();
+    let merge = MergeOrder { window: WINDOW, stage: StageId(0), state, contributions, includes_own: true };
+    assert!(advised(ends(tight, Order::Merge(merge))));
+}
+
 #[test]
 fn a_manifest_must_agree_with_its_engine_texts_and_corpus() {
     let refuse = |spoil: fn(&mut Manifest)| {
         let mut manifest = tiny();
         spoil(&mut manifest);
-        RunPlan::new(manifest, &corpus()).unwrap_err().to_string()
+        RunPlan::new(manifest, &Material::in_memory(corpus())).unwrap_err().to_string()
     };
     assert!(refuse(|m| m.model.engine = "{}".to_owned()).contains("model.engine"));
     assert!(refuse(|m| m.optimizer = "x".to_owned()).contains("optimizer"));
@@ -277,19 +321,52 @@ fn a_manifest_must_agree_with_its_engine_texts_and_corpus() {
     assert!(refuse(|m| m.corpus.hash = Hash([0; 32])).contains("corpus"));
 }
 
+#[test]
+fn a_run_of_tokens_needs_its_own_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, json) = (folder.path().join("text"), folder.path().join("tokenizer.json"));
+    std::fs::write(&text, corpus().repeat(4)).unwrap();
+    let material = |vocab| {
+        let file = crate::corpus::tokenizer::tests::trained(&String::from_utf8_lossy(&corpus()[..5_000]), vocab);
+        std::fs::write(&json, file).unwrap();
+        let cache = Cache::in_state(folder.path()).unwrap();
+        Material::tokens_of(&Source::at(&text).unwrap(), &cache, &Tokenizer::read(&json).unwrap()).unwrap()
+    };
+    let material = [material(262), material(260)];
+    let bytes = Material::in_memory(corpus().repeat(4));
+    let [Tokens::Bpe(tokens), _] = material.clone().map(|material| material.tokens()) else { panic!() };
+    let mut manifest = tiny();
+    (manifest.corpus.hash, manifest.corpus.bytes) = (bytes.text(), bytes.bytes());
+    assert!(RunPlan::new(manifest.clone(), &bytes).is_ok());
+    let refused = |manifest: &Manifest, material: &Material| RunPlan::new(manifest.clone(), material).unwrap_err();
+    assert!(matches!(refused(&manifest, &material[0]), PlanError::NeedlessTokenizer));
+
+    manifest.corpus.tokens = material[0].tokens();
+    assert!(refused(&manifest, &material[0]).to_string().contains("corpus.tokens.vocab"), "the model has 256");
+    let model: ModelConfig = serde_json::from_str(&manifest.model.engine).unwrap();
+    manifest.model.engine = serde_json::to_string(&ModelConfig { vocab: 262, ..model }).unwrap();
+    let plan = RunPlan::new(manifest.clone(), &material[0]).unwrap();
+    let ids = plan.tokens(WINDOW, 3).unwrap();
+    assert!(ids.ids().iter().any(|&id| id >= 256) && ids.check(plan.model()).is_ok());
+    assert!(matches!(refused(&manifest, &bytes), PlanError::NoTokenizer(hash) if hash == tokens.tokenizer));
+    assert!(matches!(refused(&manifest, &material[1]), PlanError::OtherTokenizer { .. }));
+    manifest.corpus.tokens = Tokens::Bpe(BpeTokens { ids: Hash([1; 32]), ..tokens });
+    assert!(matches!(refused(&manifest, &material[0]), PlanError::OtherTokens(_)));
+}
+
 #[tokio::test]
 async fn the_thread_reports_in_order_and_ends() {
     let plan = plan();
     let Bench { tensors, store, _folder, .. } = bench(&plan);
-    let mut worker = Worker::start("test", plan, store, tensors, honest()).unwrap();
-    worker.order(Order::Initialise { stage: StageId(0) }).await.unwrap();
+    let mut worker = Worker::start("test", plan, store, tensors, honest(), None).unwrap();
+    worker.order(Order::Initialise { stage: StageId(0), replicas: 1 }).await.unwrap();
     worker.order(job(0, PASS, JobKind::Forward { input: None })).await.unwrap();
     worker.order(Order::Discard { window: WINDOW, pass: PASS }).await.unwrap();
     worker.order(Order::Seal { window: WINDOW }).await.unwrap();
     assert!(matches!(worker.next().await.unwrap().event, Event::Loaded { .. }));
     assert!(matches!(worker.next().await.unwrap().event, Event::Computed { output: Some(_), .. }));
     assert!(matches!(worker.next().await.unwrap().event, Event::Sealed { upload: None, .. }));
-    worker.order(Order::Initialise { stage: StageId(9) }).await.unwrap();
+    worker.order(Order::Initialise { stage: StageId(9), replicas: 1 }).await.unwrap();
     let error = worker.next().await.unwrap_err();
     assert!(matches!(error, WorkerError::NoFirstState { stage: StageId(9), .. }), "{error}");
     assert!(matches!(worker.order(Order::Seal { window: WINDOW }).await, Err(WorkerError::Stopped)));

@@ -11,7 +11,7 @@ mod toy;
 
 use neuron::machine::{Event, LeafTree, Misstep, Note, contradict, verify_leaf};
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash, StageId, WindowId};
@@ -27,7 +27,13 @@ fn manifest(stages: u16) -> Manifest {
         genesis: Hash([1; 32]),
         netuid: 2,
         model: ModelShape { stages, boundary_width: 8, context: 128, batch: 4, engine: String::new() },
-        corpus: Corpus { hash: Hash([3; 32]), bytes: 1 << 20, held_out_every: 16, chunk_bytes: 4096 },
+        corpus: Corpus {
+            hash: Hash([3; 32]),
+            bytes: 1 << 20,
+            tokens: Tokens::Bytes,
+            held_out_every: 16,
+            chunk_tokens: 4096,
+        },
         seed: Hash([4; 32]),
         start_block: BlockNumber(10),
         schedule: WindowSchedule {

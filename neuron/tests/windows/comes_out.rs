@@ -135,6 +135,19 @@ pub(super) async fn to_somebody_who_hosts_nothing(
     model
 }
 
+/// A miner without the memory for any stage says so and ends, instead of holding a place in one.
+pub(super) async fn no_miner_without_memory(world: &World, home: &Path, corpus: &[u8], manifest: &Manifest) {
+    let (text, file) = (home.join("corpus.txt"), home.join("run.manifest"));
+    std::fs::write(&text, corpus).unwrap();
+    std::fs::write(&file, manifest.to_bytes().unwrap()).unwrap();
+    let state = home.join("small");
+    let [text, file, state] = [&text, &file, &state].map(|path| path.to_str().unwrap());
+    let arguments = ["run", "--corpus", text, "--manifest", file, "--state", state, "--axon-port", "0"];
+    let (status, _, errors) = world.neuron(home, &[arguments.as_slice(), &["--max-memory", "4KiB"]].concat()).await;
+    assert_eq!(status, 1, "{errors}");
+    assert!(errors.contains("more than 4096") && errors.contains("--max-memory"), "{errors}");
+}
+
 /// With all miners of the last stage gone, and nobody else to ask for what they had.
 pub(super) async fn not_without_a_stage(world: &World, run: RunId) {
     let refused = world.assembled(key("Owner"), None).await.unwrap_err();

@@ -32,7 +32,7 @@ pub(super) async fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let state = args.serve.state(netuid, &hotkey.account_id())?;
     let presence = args.serve.presence(common, client, netuid, hotkey, EventSink::new(KEPT_EVENTS))?;
     let stop = interrupted()?;
-    let run = args.run.source()?;
+    let run = args.run.source(&state)?;
     if run.is_none() {
         tracing::warn!("without --corpus nothing can be computed again, so nobody will be weighed");
     }

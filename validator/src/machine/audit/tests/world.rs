@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use keys::{AccountId, Keypair};
 use neuron::machine::{LeafTree, Member, MoverDraw, Placement, owners, place, ranking};
 use neuron::manifest::{
-    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget,
+    Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
     WindowSchedule, WorkRules,
 };
 use neuron::message::commit::{CommitPost, Commitment, StageState};
@@ -122,7 +122,13 @@ pub(super) fn manifest() -> Manifest {
         genesis: Hash(NETWORK.genesis),
         netuid: NETWORK.netuid,
         model: ModelShape { stages: STAGES, boundary_width: 8, context: 128, batch: 4, engine: "{}".to_owned() },
-        corpus: Corpus { hash: Hash([3; 32]), bytes: 1 << 20, held_out_every: 16, chunk_bytes: 4096 },
+        corpus: Corpus {
+            hash: Hash([3; 32]),
+            bytes: 1 << 20,
+            tokens: Tokens::Bytes,
+            held_out_every: 16,
+            chunk_tokens: 4096,
+        },
         seed: Hash([4; 32]),
         start_block: BlockNumber(100),
         schedule: WindowSchedule {
