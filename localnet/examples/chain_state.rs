@@ -58,6 +58,10 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
         ["mechanisms", netuid] => {
             json!(state.value::<(u8,)>(SUBTENSOR, "MechanismCountCurrent", &[subnet(netuid)?.into()]).await?.0)
         }
+        ["symbol", netuid] => {
+            let symbol = state.value::<Vec<u8>>(SUBTENSOR, "TokenSymbol", &[subnet(netuid)?.into()]).await?;
+            json!(String::from_utf8_lossy(&symbol))
+        }
         ["split", netuid] => {
             json!(state.optional::<Vec<u16>>(SUBTENSOR, "MechanismEmissionSplit", &[subnet(netuid)?.into()]).await?)
         }

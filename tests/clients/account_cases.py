@@ -58,6 +58,32 @@ def proxies():
     ]
 
 
+def multisigs():
+    """Of carol and dan, who must both agree."""
+    name = "pier"
+    bobs = lambda wallets, state: state("balance", wallets.cold("bob"))
+
+    def transfer(signatory, check):
+        return sdk("multisig", lambda wallets: ["wallet", "transfer", "-w", name, "--signatory", signatory, "--dest",
+                                                wallets.cold("bob"), "--amount", 1],
+                   lambda wallets, state, before, _: check(bobs(wallets, state) - before), asks=True, before=bobs)
+
+    return [
+        sdk("multisig", ["multisig", "add", name, "--threshold", 2, "--signatories", "carol,dan"],
+            lambda wallets, state, _, output: wallets.note(name, document(output)["multisig_address"])),
+        sdk("multisig", ["multisig", "show", name],
+            lambda wallets, state, _, output: set(document(output)["signatories"])
+            == {wallets.cold("carol"), wallets.cold("dan")}),
+        sdk("multisig", ["wallet", "transfer", "--dest", name, "--amount", 3],
+            lambda wallets, state, *_: state("balance", wallets.notes[name]) == 3 * TAO, wallet="carol", asks=True),
+        transfer("carol", lambda got: got == 0),
+        sdk("multisig", ["multisig", "pending", "--multisig", name],
+            lambda wallets, state, _, output: [one["remaining_signatories"] for one in document(output)["pending_multisigs"]]
+            == [[wallets.cold("dan")]]),
+        transfer("dan", lambda got: got == TAO),
+    ]
+
+
 def swaps(netuid):
     def moved(hotkey, uid):
         """Whether a hotkey has the uid now."""

@@ -138,10 +138,11 @@ def advance(netuid, *words):
     return ours("time", "localnet", lambda _, url: ["advance", *words, "--netuid", netuid, "-n", url], lambda *_: True)
 
 
-def root(what, call, arguments):
+def root(what, call, arguments, check=lambda *_: True):
     """Any call by its name, by root, whose wallet is alice's: 11.3 has a command for that."""
     return sdk(what, ["call", call, "--args", json.dumps(arguments), "--sudo"],
-               lambda wallets, state, _, output: document(output)["success"] is True, wallet="alice", asks=True)
+               lambda wallets, state, before, output: document(output)["success"] is True
+               and check(wallets, state, before, output), wallet="alice", asks=True)
 
 
 def library(what, shown, code, check, before=lambda wallets, state: None, differs=None):

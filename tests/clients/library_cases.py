@@ -22,7 +22,7 @@ print(json.dumps({{"read": len(client.reads()), "failed": failed}}))
 ABSENT = {
     "accepts_locked_alpha", "associated_evm_key", "basket_position", "basket_trading_status",
     "childkey_threshold_suspended", "crowdloan", "crowdloan_contributors", "crowdloans", "lease", "leases",
-    "locks_for_hotkey", "miner_collateral", "multisig", "root_basket_portfolio", "root_basket_total_nav", "root_baskets",
+    "locks_for_hotkey", "miner_collateral", "root_basket_portfolio", "root_basket_total_nav", "root_baskets",
     "root_claim_threshold", "subnet_collateral", "subnet_convictions", "total_alpha_staked", "validator_basket",
     "validator_basket_nav", "validator_basket_summary",
 }
@@ -61,7 +61,7 @@ def cases(netuid):
                 lambda wallets, state, _, output: document(output)["read"] > 100
                 and set(document(output)["failed"]) == ABSENT,
                 differs=f"{len(ABSENT)} of them, about what this chain has not, say so: baskets, leases, crowdloans, EVM, locks, "
-                "collateral, multisigs, TotalAlphaStaked; the others work"),
+                "collateral, TotalAlphaStaked; the others work"),
         library("library", "client.subnets.metagraph(netuid)",
                 f"graph = await client.subnets.metagraph({netuid})\nprint(json.dumps([str(key) for key in graph.hotkeys]))",
                 lambda wallets, state, _, output: document(output)

@@ -46,7 +46,10 @@ def cases(netuid, stake):
         *stake_cases.relations(netuid),
         *library_cases.cases(netuid),
         *account_cases.proxies(),
+        *account_cases.multisigs(),
+        *stake_cases.leaving(netuid),
         *account_cases.swaps(netuid),
+        *subnet_cases.ending(other),
     ]
 
 

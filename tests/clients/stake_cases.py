@@ -1,8 +1,9 @@
 """Stake: in, out, to other places and other people, with and without a limit; children and takes."""
 
-from cases import ALPHA, TAO, about, advance, cli, document, root, sdk
+from cases import ALPHA, TAO, about, advance, cli, document, root, sdk, until
 
 PLAIN = ["--unsafe", "--no-mev-protection"]
+ROOT = 0
 LIMITED = ["--tolerance", 0.1, "--no-mev-protection"]
 
 
@@ -91,6 +92,20 @@ def cases(netuid, other, stake):
         cli_stake(["sudo", "stake-burn", "--netuid", netuid, "--amount", 1, "--no-mev-protection"],
                   lambda wallets, state, before, _: is_burned("bob")(wallets, state, before), name="bob",
                   before=holdings("bob")),
+    ]
+
+
+def leaving(netuid):
+    """Everything out."""
+    own = stake_on("carol", "carol", netuid)
+    return [
+        sdk("stake", lambda wallets: ["stake", "move-swap", "--origin-hotkey", wallets.hot("carol"), "--origin-netuid",
+                                      netuid, "--dest-hotkey", wallets.hot("dan"), "--dest-netuid", ROOT, "--amount", 2],
+            lambda wallets, state, before, _: before - own(wallets, state) == 2 * ALPHA
+            and stake_on("dan", "carol", ROOT)(wallets, state) > 0, wallet="carol", asks=True, before=own),
+        sdk("stake", ["stake", "unstake-all"], lambda wallets, state, *_: own(wallets, state) == 0, wallet="carol", asks=True),
+        cli("stake", ["stake", "remove", "--all", *PLAIN],
+            lambda wallets, state, *_: until(lambda: stake_on("dan", "dan", netuid)(wallets, state) == 0), wallet="dan"),
     ]
 
 

@@ -1,13 +1,14 @@
 """Subnets: making them, joining them, their hyperparameters and mechanisms, and what is shown of them. Bob owns the first
 one, dan the second."""
 
-from cases import TAO, about, cli, document, falls, raw_hyperparameter, sdk, until
+from cases import TAO, about, cli, document, falls, raw_hyperparameter, root, sdk, until
 
 # What is left out, or empty, is asked for.
 IDENTITY = ["--github-repo", "https://github.com/example/haven", "--subnet-contact", "haven@example.org", "--subnet-url",
             "https://example.org", "--discord-handle", "haven", "--description", "calm", "--logo-url",
             "https://example.org/haven.png", "--additional-info", "none"]
 
+ROOT = 0
 SPLIT = [16384, 49151]
 """One part and three of what a `u16` holds, as 9.23 rounds."""
 
@@ -46,6 +47,19 @@ def joining(netuid):
             lambda wallets, state, *_: state("uid", netuid, wallets.hot("carol")) == 1, asks=True, wallet="carol"),
         cli("subnets", ["subnets", "register", "--netuid", netuid],
             lambda wallets, state, *_: state("uid", netuid, wallets.hot("dan")) == 2, wallet="dan"),
+        sdk("root", ["root", "register"],
+            lambda wallets, state, *_: state("uid", ROOT, wallets.hot("carol")) is not None, asks=True, wallet="carol"),
+        cli("root", ["subnets", "register", "--netuid", ROOT],
+            lambda wallets, state, _, output: state("uid", ROOT, wallets.hot("dan")) is None and "does not exist" in output,
+            wallet="dan", differs="looks for root among the subnets, where it is not on this chain"),
+    ]
+
+
+def ending(netuid):
+    """Root takes a subnet down; its stakers get their TAO."""
+    return [
+        root("subnets", "SubtensorModule.root_dissolve_network", {"netuid": netuid},
+             lambda wallets, state, *_: netuid not in state("subnets")),
     ]
 
 
@@ -75,6 +89,10 @@ def hyperparameters(netuid):
             lambda wallets, state, _, output: "Strait" in output),
         cli("subnets", ["subnets", "get-identity", "--netuid", netuid],
             lambda wallets, state, _, output: "Strait" in output, prompts=False),
+        sdk("subnets", ["sudo", "set-symbol", "--netuid", netuid, "--symbol", "σ"],
+            lambda wallets, state, *_: state("symbol", netuid) == "σ", asks=True, wallet="bob"),
+        cli("subnets", ["subnets", "set-symbol", "ω", "--netuid", netuid],
+            lambda wallets, state, *_: state("symbol", netuid) == "ω", wallet="bob"),
         # Two mechanisms leave each half of the uids.
         sdk("subnets", ["sudo", "trim", "--netuid", netuid, "--max-n", 128],
             lambda wallets, state, *_: state("hyperparameters", netuid)["max_allowed_uids"] == 128,

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use futures::channel::oneshot;
 use futures::future::pending;
 use futures::{FutureExt, Stream, StreamExt};
-use narrows_runtime::{BlockNumber, Hash, Runtime};
+use narrows_runtime::{BlockNumber, Hash, Runtime, opaque};
 use pallet_subtensor::defaults::TEMPO_BLOCKS;
 use pallet_subtensor::{NetUid, NetworksAdded, SubnetEpochIndex, Tempo};
-use sc_client_api::{Backend as _, HeaderBackend};
+use sc_client_api::{Backend as _, BlockBackend, HeaderBackend};
 use sc_consensus::LongestChain;
 use sc_consensus_manual_seal::{SealBlockParams, seal_block};
 use sc_transaction_pool_api::{
     ChainEvent, InPoolTransaction, MaintainedTransactionPool, TransactionPool, TransactionSource,
 };
+use sp_runtime::traits::{BlakeTwo256, Hash as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -235,7 +236,8 @@ impl Sealer {
             create_inherent_data_providers: &due,
         })
         .await;
-        sealed.await.map_err(|_| SealError::NoReply)??;
+        let block = sealed.await.map_err(|_| SealError::NoReply)??.hash;
+        self.open_late(block).await;
         let tip = self.tip();
         if let (Place::Memory(memory), Some(kept_blocks)) = (&self.keeping.place, self.keeping.kept_blocks) {
             history::forget(memory, tip.number, kept_blocks);
@@ -244,13 +246,26 @@ impl Sealer {
         Ok(())
     }
 
-    /// Puts the transactions inside the carriers that are ready behind them. One that the pool refuses is its sender's
-    /// loss, who sees that it never came.
+    /// Puts the transactions inside the carriers that are ready behind them.
     async fn open_shielded(&mut self, parent: Hash) {
         let ready: Vec<_> = self.pool.ready().collect();
         let carriers = ready.iter().map(|transaction| (*transaction.hash(), &**transaction.data()));
-        for inner in self.shield.open(carriers) {
-            if let Err(error) = self.pool.submit_one(parent, TransactionSource::Local, inner).await {
+        let inner = self.shield.open(carriers);
+        self.submit_opened(parent, inner).await;
+    }
+
+    /// Does the same for carriers that arrived while `block` was begun: what they hold comes in the next one.
+    async fn open_late(&self, block: Hash) {
+        // Without its body, nothing is known to have come late.
+        let Ok(Some(body)) = self.client.block_body(block) else { return };
+        let inner = self.shield.open_late(body.iter().map(|included| (BlakeTwo256::hash_of(included), included)));
+        self.submit_opened(block, inner).await;
+    }
+
+    /// What the pool refuses is its sender's loss, who sees that it never came.
+    async fn submit_opened(&self, at: Hash, inner: Vec<opaque::UncheckedExtrinsic>) {
+        for inner in inner {
+            if let Err(error) = self.pool.submit_one(at, TransactionSource::Local, inner).await {
                 tracing::debug!(%error, "what a carrier held was refused");
             }
         }

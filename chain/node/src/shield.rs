@@ -73,6 +73,15 @@ impl Shield {
         inner
     }
 
+    /// The transactions inside those carriers of a block that arrived too late to be opened before it: they were included
+    /// alone, and what they hold has to come behind.
+    pub(crate) fn open_late<'a>(&self, included: impl Iterator<Item = (Hash, &'a Opaque)>) -> Vec<Opaque> {
+        included
+            .filter(|(hash, _)| !self.opened.contains(hash))
+            .filter_map(|(_, transaction)| self.decrypt(&ciphertext(transaction)?))
+            .collect()
+    }
+
     fn decrypt(&self, ciphertext: &[u8]) -> Option<Opaque> {
         let (_key_hash, rest) = ciphertext.split_at_checked(KEY_HASH_BYTES)?;
         let (length, rest) = rest.split_first_chunk::<2>()?;
@@ -139,6 +148,18 @@ mod tests {
         assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner), "after the chain went back");
         assert_eq!(shield.open(std::iter::empty()), []);
         assert_eq!(shield.open(ready.into_iter()), std::slice::from_ref(&inner), "what went and came back is new");
+    }
+
+    #[test]
+    fn a_carrier_that_came_late_is_opened_after_its_block() {
+        let mut shield = shield();
+        let inner = some_transaction();
+        let carrier = carrier(encrypted(&shield, &inner));
+        let included = [(Hash::repeat_byte(1), &carrier), (Hash::repeat_byte(2), &inner)];
+        assert_eq!(shield.open(std::iter::empty()), [], "nothing was there before the block");
+        assert_eq!(shield.open_late(included.into_iter()), std::slice::from_ref(&inner));
+        assert_eq!(shield.open(included.into_iter()), [inner]);
+        assert_eq!(shield.open_late(included.into_iter()), [], "what came in time is in the block");
     }
 
     #[test]
