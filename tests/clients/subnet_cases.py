@@ -110,7 +110,7 @@ def hyperparameters(netuid):
         cli("subnets", ["subnets", "mechanisms", "split-emissions", "--netuid", netuid, "--split", "1,3"],
             lambda wallets, state, *_: state("split", netuid) == SPLIT, wallet="bob"),
         cli("subnets", ["subnets", "mechanisms", "emissions", "--netuid", netuid],
-            lambda wallets, state, _, output: "75" in output, prompts=False),
+            lambda wallets, state, _, output: document(output)["split"] == SPLIT, prompts=False),
         sdk("subnets", ["sudo", "mechanisms", "emissions", "--netuid", netuid],
             lambda wallets, state, _, output: document(output)["split"] == SPLIT),
         cli("sudo", ["sudo", "trigger-epoch", "--netuid", netuid],
@@ -141,8 +141,8 @@ def shown(netuid):
         sdk("subnets", ["subnets", "metagraph", netuid],
             lambda wallets, state, _, output: wallets.hot("carol") in output and wallets.hot("dan") in output),
         cli("view", ["view", "dashboard", "--save-file", "--dashboard-path", "."],
-            lambda wallets, state, *_: any(wallets.hot("dan") in page.read_text()
-                                           for page in wallets.folder.parent.glob("*.html")),
+            lambda wallets, *_: all(name in page.read_text() for page in wallets.folder.parent.glob("*.html")
+                                    for name in ("Strait", "Haven", wallets.cold("dan")[:6])),
             wallet="dan", hotkey=False, json=False, prompts=False),
         sdk("axon", ["axon", "set", "--netuid", netuid, "--ip", "203.0.113.7", "--port", 8091],
             lambda wallets, state, *_: state("axon", netuid, wallets.hot("carol")) == "203.0.113.7:8091",
