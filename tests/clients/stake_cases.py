@@ -135,10 +135,17 @@ def relations(netuid):
         cli("children", ["stake", "child", "get", "--netuid", netuid],
             lambda wallets, state, _, output: wallets.hot("bob") in output and counting(wallets, state, "dan"),
             wallet="dan", prompts=False),
+        # Children are named anew every 150 blocks.
+        advance(netuid, "--blocks", 150),
         sdk("children", ["stake", "child", "revoke", "--netuid", netuid],
-            lambda wallets, state, *_: children(wallets, state, "carol") == [], wallet="carol", asks=True),
+            lambda wallets, state, _, output: document(output)["success"] is True, wallet="carol", asks=True),
         cli("children", ["stake", "child", "revoke", "--netuid", netuid],
-            lambda wallets, state, *_: children(wallets, state, "dan") == [], wallet="dan"),
+            lambda wallets, state, _, output: document(output)[str(netuid)]["success"] is True, wallet="dan"),
+        # Carol validates on with all that is hers.
+        advance(netuid, "--epochs", 1),
+        sdk("children", ["stake", "child", "get", "--netuid", netuid],
+            lambda wallets, state, _, output: document(output)["children"] == []
+            and all(state("child-keys", wallets.hot(name), netuid) == [] for name in ("carol", "dan")), wallet="carol"),
         sdk("children", ["stake", "child", "take", "--netuid", netuid, "--take", "0.05"],
             lambda wallets, state, *_: about(state("childkey-take", wallets.hot("carol"), netuid), 0.05 * 65535),
             wallet="carol", asks=True),
