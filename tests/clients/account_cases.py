@@ -107,9 +107,7 @@ def swaps(netuid):
         cli("swap", lambda wallets: ["wallet", "swap-check", "--address", wallets.cold("dan")],
             lambda wallets, state, _, output: re.search(r"\b[0-9]+\b", output) and wallets.cold("dan")[:5] in output,
             prompts=False, json=False),
-        # Whose swap is announced may do little else, and carriers are not among it.
-        cli("swap", lambda wallets: ["wallet", "swap-coldkey", "execute", "--new-coldkey", wallets.cold("heidi"),
-                                     "--no-mev-protection"],
+        cli("swap", lambda wallets: ["wallet", "swap-coldkey", "execute", "--new-coldkey", wallets.cold("heidi")],
             lambda wallets, state, *_: until(lambda: state("owner", wallets.hot("dan", "second")) == wallets.cold("heidi")),
             wallet="dan", json=False),
     ]

@@ -26,6 +26,7 @@ pub const COLDKEY_SWAP_DISPUTED: u8 = 21;
 #[derive(Encode, Decode, DecodeWithMemTracking, Clone, Eq, PartialEq, TypeInfo, Debug, Default)]
 pub struct SubtensorTransactionExtension;
 
+/// Whether a call is about the swap, or carries one that may be and is looked at in its turn.
 fn is_about_the_swap(call: &RuntimeCall) -> bool {
     use pallet_subtensor::Call;
     matches!(
@@ -35,7 +36,7 @@ fn is_about_the_swap(call: &RuntimeCall) -> bool {
                 | Call::swap_coldkey_announced { .. }
                 | Call::dispute_coldkey_swap { .. }
                 | Call::clear_coldkey_swap_announcement { .. }
-        )
+        ) | RuntimeCall::MevShield(pallet_shield::Call::submit_encrypted { .. })
     )
 }
 

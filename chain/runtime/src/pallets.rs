@@ -59,8 +59,8 @@ pub(crate) const fn deposit(entries: u64, bytes: u64) -> Balance {
 }
 
 parameter_types! {
-    /// For an operation that waits for approvals: an entry with its key, the block, the depositor.
-    pub const MultisigDepositBase: Balance = deposit(1, 88);
+    /// For an operation that waits for approvals: an entry with a key of 64 bytes, the block, the deposit, the depositor.
+    pub const MultisigDepositBase: Balance = deposit(1, 112);
     /// For each approval that it needs.
     pub const MultisigDepositFactor: Balance = deposit(0, 32);
 }

@@ -36,19 +36,21 @@ fn a_coldkey_that_is_being_swapped_does_nothing_else() {
             Some(TransactionValidityError::from(InvalidTransaction::Custom(COLDKEY_SWAP_ANNOUNCED))),
             Some(TransactionValidityError::from(InvalidTransaction::Custom(COLDKEY_SWAP_DISPUTED))),
         );
-        let calls = [paid_call(), free_call(), announcement()];
+        // What a carrier holds is a transaction of its own, and is refused for what it is.
+        let carrier = pallet_shield::Call::submit_encrypted { ciphertext: Default::default() }.into();
+        let calls = [paid_call(), free_call(), announcement(), carrier];
         let refusals = || calls.each_ref().map(|call| refusal(call, signed()));
-        assert_eq!(refusals(), [None, None, None]);
+        assert_eq!(refusals(), [None, None, None, None]);
 
         assert_ok!(SubtensorModule::announce_coldkey_swap(signed(), Default::default()));
-        assert_eq!(refusals(), [announced, announced, None]);
+        assert_eq!(refusals(), [announced, announced, None, None]);
         let batch = pallet_utility::Call::batch { calls: vec![announcement()] }.into();
         assert!(refusal(&batch, signed()).is_some(), "nothing is looked for inside another call");
         assert_eq!(refusal(&paid_call(), RuntimeOrigin::signed(AccountId::new([2; 32]))), None);
         assert_eq!(refusal(&paid_call(), RuntimeOrigin::root()), None);
 
         assert_ok!(SubtensorModule::dispute_coldkey_swap(signed()));
-        assert_eq!(refusals(), [disputed, disputed, disputed]);
+        assert_eq!(refusals(), [disputed, disputed, disputed, disputed]);
     });
 }
 
