@@ -93,6 +93,12 @@ async fn answer(state: &Snapshot, words: &[&str]) -> Result<Value> {
             };
             json!(proxies.map(|(proxies, _)| proxies.into_iter().map(proxy).collect::<Vec<_>>()).unwrap_or_default())
         }
+        // Where a coldkey's mining income is staked, if it chose.
+        ["auto-stake", coldkey, netuid] => {
+            let keys = [account(coldkey)?.into(), subnet(netuid)?.into()];
+            let chosen = state.optional::<[u8; 32]>(SUBTENSOR, "AutoStakeDestination", &keys).await?;
+            json!(chosen.map(|hotkey| AccountId::from(hotkey).to_string()))
+        }
         // From which block on a coldkey may be swapped.
         ["announced", coldkey] => {
             let keys = [account(coldkey)?.into()];

@@ -67,20 +67,24 @@ pub struct PendingWeightCommit {
     pub epoch: u64,
     /// The block of the commit.
     pub block: BlockNumber,
-    /// The epoch index in which it must be revealed, neither before nor after. (Our dev chain fixes it at the commit.)
+    /// The epoch index in which it must be revealed, neither before nor after, as long as the reveal period stays.
     pub reveal_epoch: u64,
 }
 
 /// A row of weights or bonds: pairs of uid and value.
 type Row = Vec<(u16, u16)>;
-/// A commit as it is stored: hash, epoch, block, epoch of the reveal.
+/// A commit as it is stored: hash, epoch, block, and a number without meaning.
 type CommitEntry = ([u8; 32], u64, u64, u64);
 
 impl Snapshot {
-    /// The subnets that exist, in order.
+    /// The subnets that exist, in order. The root network, netuid 0, is none.
     pub async fn subnets(&self) -> Result<Vec<Netuid>, ChainError> {
         let added: BTreeMap<u16, bool> = self.map(SUBTENSOR, "NetworksAdded", &[]).await?;
-        Ok(added.into_iter().filter(|(_, exists)| *exists).map(|(netuid, _)| Netuid(netuid)).collect())
+        Ok(added
+            .into_iter()
+            .filter(|(netuid, exists)| *exists && *netuid != 0)
+            .map(|(netuid, _)| Netuid(netuid))
+            .collect())
     }
 
     /// Whether a subnet exists.
@@ -187,11 +191,12 @@ impl Snapshot {
     ) -> Result<BTreeMap<AccountId, Vec<PendingWeightCommit>>, ChainError> {
         let index: Argument = netuid.storage_index(mechanism).into();
         let queues: BTreeMap<[u8; 32], Vec<CommitEntry>> = self.map(SUBTENSOR, "WeightCommits", &[index]).await?;
-        let pending = |(hash, epoch, block, reveal_epoch)| PendingWeightCommit {
+        let period: u64 = self.value(SUBTENSOR, "RevealPeriodEpochs", &[netuid.into()]).await?;
+        let pending = |(hash, epoch, block, _)| PendingWeightCommit {
             hash,
             epoch,
             block: BlockNumber(block),
-            reveal_epoch,
+            reveal_epoch: epoch.saturating_add(period),
         };
         let read = |(hotkey, queue): ([u8; 32], Vec<CommitEntry>)| {
             (AccountId::from(hotkey), queue.into_iter().map(pending).collect())

@@ -136,7 +136,7 @@ impl Sealer {
         let exists = self.look("SubtensorModule.NetworksAdded", NetworksAdded::<Runtime>::hashed_key_for(id))?;
         let tempo = self.look("SubtensorModule.Tempo", Tempo::<Runtime>::hashed_key_for(id))?;
         let tempo: u16 = tempo.unwrap_or(TEMPO_BLOCKS);
-        if exists != Some(true) || tempo == 0 {
+        if exists != Some(true) || id.is_root() || tempo == 0 {
             return Err(ControlError::NoEpochs { netuid });
         }
         let epoch = |sealer: &Self| -> Result<u64, ControlError> {

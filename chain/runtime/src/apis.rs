@@ -229,8 +229,8 @@ impl_runtime_apis! {
             selective_mechagraph(netuid, MechId::MAIN, &metagraph_indexes)
         }
 
-        fn get_coldkey_auto_stake_hotkey(_coldkey: AccountId, _netuid: NetUid) -> Option<AccountId> {
-            None
+        fn get_coldkey_auto_stake_hotkey(coldkey: AccountId, netuid: NetUid) -> Option<AccountId> {
+            pallet_subtensor::AutoStakeDestination::<Runtime>::get(coldkey, netuid)
         }
 
         fn get_selective_mechagraph(

@@ -67,7 +67,7 @@ sp_api::decl_runtime_apis! {
         fn get_subnet_state(netuid: NetUid) -> Option<SubnetState<AccountId>>;
         /// What was asked for about a subnet.
         fn get_selective_metagraph(netuid: NetUid, metagraph_indexes: Vec<u16>) -> Option<SelectiveMetagraph<AccountId>>;
-        /// Where a coldkey's mining income is staked: nowhere.
+        /// Where a coldkey's mining income is staked, if it chose.
         fn get_coldkey_auto_stake_hotkey(coldkey: AccountId, netuid: NetUid) -> Option<AccountId>;
         /// What was asked for about a mechanism.
         fn get_selective_mechagraph(
@@ -75,7 +75,7 @@ sp_api::decl_runtime_apis! {
             subid: MechId,
             metagraph_indexes: Vec<u16>,
         ) -> Option<SelectiveMetagraph<AccountId>>;
-        /// The subnet that the next one would replace: none.
+        /// The subnet that the next one would replace where no more may exist.
         fn get_subnet_to_prune() -> Option<NetUid>;
         /// The account that holds a subnet's TAO: none does.
         fn get_subnet_account_id(netuid: NetUid) -> Option<AccountId>;

@@ -137,8 +137,7 @@ impl CommonArgs {
 
     /// The subnet: the one asked for, or the only one there is; a person is asked when there are several.
     pub async fn subnet(&self, snapshot: &Snapshot) -> Result<Netuid> {
-        // Netuid 0 is the root network: nobody trains a model there.
-        let subnets: Vec<_> = snapshot.subnets().await?.into_iter().filter(|netuid| netuid.0 != 0).collect();
+        let subnets = snapshot.subnets().await?;
         let list = || subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match (self.netuid.map(Netuid), subnets.as_slice()) {
             (Some(netuid), _) if subnets.contains(&netuid) => Ok(netuid),

@@ -36,11 +36,17 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        /// Passes root, for a subnet that exists.
+        /// Passes root, for a subnet that exists and whose hyperparameters do not stand still.
         fn ensure_root_for(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
+            Self::ensure_root_anytime(origin, netuid)?;
+            Subtensor::<T>::ensure_not_frozen(netuid)
+        }
+
+        /// Passes root, for a subnet that exists, before an epoch too.
+        fn ensure_root_anytime(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
             ensure_root(origin)?;
             ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::SubnetDoesNotExist);
-            Subtensor::<T>::ensure_not_frozen(netuid)
+            Ok(())
         }
 
         /// Passes root and the subnet's owner, and says which: `true` for root. An owner may make one call (named by its
@@ -91,7 +97,7 @@ pub mod pallet {
             netuid: NetUid,
             weights_set_rate_limit: u64,
         ) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_weights_set_rate_limit(netuid, weights_set_rate_limit);
             Ok(())
         }
@@ -154,7 +160,7 @@ pub mod pallet {
         #[pallet::call_index(16)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_kappa(origin: OriginFor<T>, netuid: NetUid, kappa: u16) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_kappa(netuid, kappa);
             Ok(())
         }
@@ -184,7 +190,7 @@ pub mod pallet {
             netuid: NetUid,
             registration_allowed: bool,
         ) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_network_registration_allowed(netuid, registration_allowed);
             Ok(())
         }
@@ -533,7 +539,7 @@ pub mod pallet {
         #[pallet::call_index(94)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_subnet_emission_enabled(origin: OriginFor<T>, netuid: NetUid, enabled: bool) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_subnet_emission_enabled(netuid, enabled);
             Ok(())
         }
@@ -572,7 +578,7 @@ pub mod pallet {
             netuid: NetUid,
             adjustment_interval: u16,
         ) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_adjustment_interval(netuid, adjustment_interval);
             Ok(())
         }
@@ -590,7 +596,7 @@ pub mod pallet {
         #[pallet::call_index(39)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn sudo_set_rao_recycled(origin: OriginFor<T>, netuid: NetUid, rao_recycled: TaoBalance) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_rao_recycled(netuid, rao_recycled);
             Ok(())
         }
@@ -689,6 +695,25 @@ pub mod pallet {
             Ok(())
         }
 
+        /// Sets how many neurons that are not immune must be there before one of them is pruned instead of an immune one. By
+        /// root.
+        #[pallet::call_index(84)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_min_non_immune_uids(origin: OriginFor<T>, netuid: NetUid, min: u16) -> DispatchResult {
+            Self::ensure_root_anytime(origin, netuid)?;
+            Subtensor::<T>::set_min_non_immune_uids(netuid, min);
+            Ok(())
+        }
+
+        /// Sets the blocks during which a new subnet is not taken down to make room for another. By root.
+        #[pallet::call_index(35)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_network_immunity_period(origin: OriginFor<T>, immunity_period: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_network_immunity_period(immunity_period);
+            Ok(())
+        }
+
         /// Sets the blocks before an epoch in which hyperparameters stand still. By root.
         #[pallet::call_index(74)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
@@ -766,7 +791,7 @@ pub mod pallet {
             netuid: NetUid,
             ema_halving: u64,
         ) -> DispatchResult {
-            Self::ensure_root_for(origin, netuid)?;
+            Self::ensure_root_anytime(origin, netuid)?;
             Subtensor::<T>::set_ema_price_halving_blocks(netuid, ema_halving);
             Ok(())
         }

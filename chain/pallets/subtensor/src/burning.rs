@@ -1,6 +1,6 @@
 //! Alpha that its holder destroys: recycled, it may be emitted again; burned, it counts as issued for ever.
 
-use crate::{AlphaBalance, Config, Error, Event, NetUid, Pallet, SubnetAlphaOut, TaoBalance, staking::Limit};
+use crate::{AlphaBalance, Config, Error, Event, NetUid, Pallet, TaoBalance, staking::Limit};
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 
@@ -12,8 +12,7 @@ impl<T: Config> Pallet<T> {
         netuid: NetUid,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
-        Self::ensure_destroyable(&coldkey, &hotkey, amount, netuid)?;
-        ensure!(SubnetAlphaOut::<T>::get(netuid) >= amount, Error::<T>::NotEnoughAlphaOutToRecycle);
+        let amount = Self::destroyable(&coldkey, &hotkey, amount, netuid)?;
         Self::decrease_stake(&hotkey, &coldkey, netuid, amount)?;
         Self::recycle_issued(netuid, amount);
         Self::deposit_event(Event::AlphaRecycled(coldkey, hotkey, amount, netuid));
@@ -47,23 +46,22 @@ impl<T: Config> Pallet<T> {
     }
 
     fn burn_stake(coldkey: T::AccountId, hotkey: T::AccountId, amount: AlphaBalance, netuid: NetUid) -> DispatchResult {
-        Self::ensure_destroyable(&coldkey, &hotkey, amount, netuid)?;
+        let amount = Self::destroyable(&coldkey, &hotkey, amount, netuid)?;
         Self::decrease_stake(&hotkey, &coldkey, netuid, amount)?;
         Self::burn_issued(netuid, amount);
         Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, amount, netuid));
         Ok(())
     }
 
-    fn ensure_destroyable(
+    /// How much of `amount` a coldkey can destroy: no more than it has there.
+    fn destroyable(
         coldkey: &T::AccountId,
         hotkey: &T::AccountId,
         amount: AlphaBalance,
         netuid: NetUid,
-    ) -> DispatchResult {
+    ) -> Result<AlphaBalance, DispatchError> {
         ensure!(!netuid.is_root(), Error::<T>::CannotBurnOrRecycleOnRootSubnet);
         Self::ensure_stakable(netuid, hotkey)?;
-        ensure!(amount > 0, Error::<T>::AmountTooLow);
-        ensure!(amount <= Self::stake_of(hotkey, coldkey, netuid), Error::<T>::NotEnoughStakeToWithdraw);
-        Ok(())
+        Ok(amount.min(Self::stake_of(hotkey, coldkey, netuid)))
     }
 }

@@ -204,6 +204,18 @@ mod calls {
             Self::do_start_call(origin, netuid)
         }
 
+        /// Chooses the hotkey of a subnet that the coldkey's mining income is staked on from now on, instead of the hotkeys
+        /// that mine it.
+        #[pallet::call_index(114)]
+        #[pallet::weight(Pallet::<T>::start_weight())]
+        pub fn set_coldkey_auto_stake_hotkey(
+            origin: OriginFor<T>,
+            netuid: NetUid,
+            hotkey: T::AccountId,
+        ) -> DispatchResult {
+            Self::do_set_auto_stake(origin, netuid, hotkey)
+        }
+
         /// Takes a subnet down. By root; `_coldkey` is asked for and not used.
         #[pallet::call_index(61)]
         #[pallet::weight(Pallet::<T>::dissolve_weight())]
@@ -284,8 +296,8 @@ mod calls {
             Self::do_burned_register(origin, netuid, hotkey, None)
         }
 
-        /// Registers a hotkey that a proof of work speaks for: see `proof_of_work`. The name and the arguments are of
-        /// Bittensor's later versions; the index is above all of Bittensor's.
+        /// Registers a hotkey that a proof of work speaks for: see [`proof_of_work`](crate::proof_of_work). All but the index,
+        /// which is above Bittensor's, is of its later versions.
         #[pallet::call_index(200)]
         #[pallet::weight(Pallet::<T>::registration_weight())]
         pub fn pow_register(
@@ -293,7 +305,7 @@ mod calls {
             netuid: NetUid,
             work_block: u64,
             nonce: u64,
-            work: Vec<u8>,
+            work: [u8; 32],
             hotkey: T::AccountId,
         ) -> DispatchResult {
             Self::do_pow_register(origin, netuid, work_block, nonce, work, hotkey)
@@ -742,11 +754,11 @@ mod calls {
             Self::do_trigger_epoch(origin, netuid)
         }
 
-        // ---- What later versions of Bittensor's chain have. The indices are this chain's. ----
+        // ---- What later versions of Bittensor's chain have. ----
 
         /// Moves stake like `move_stake`; to another subnet within a limit on the relative price, as `swap_stake_limit`. The
         /// largest amount there is stands for all of it.
-        #[pallet::call_index(201)]
+        #[pallet::call_index(149)]
         #[pallet::weight(Pallet::<T>::move_weight())]
         pub fn move_stake_limit(
             origin: OriginFor<T>,
@@ -772,7 +784,7 @@ mod calls {
         }
 
         /// Gives stake to another coldkey and another hotkey at once. The largest amount there is stands for all of it.
-        #[pallet::call_index(202)]
+        #[pallet::call_index(143)]
         #[pallet::weight(Pallet::<T>::move_weight())]
         pub fn transfer_stake_and_hotkey(
             origin: OriginFor<T>,

@@ -2,12 +2,13 @@
 //!
 //! A parent names up to five children with proportions of its stake. In consensus that part counts as the child's; of
 //! the child's dividends each parent gets what its stake contributed, less the child's take, unless one coldkey owns
-//! both. Naming takes effect at the first epoch after a cooldown, so that nobody's stake moves unseen.
+//! both. Naming takes effect after the first epoch that follows a cooldown, so that nobody's stake moves unseen; at once
+//! where the subnet has not started.
 
 use crate::{
     AlphaBalance, CKBurn, ChildKeys, ChildkeyTake, Config, Error, Event, NetUid, Owner, Pallet, ParentKeys,
-    PendingChildKeyCooldown, PendingChildKeys, StakeThreshold, SubnetOwnerHotkey, TotalHotkeyAlpha, defaults,
-    emission::part, rate_limit::Limited,
+    PendingChildKeyCooldown, PendingChildKeys, StakeThreshold, SubnetOwnerHotkey, SubtokenEnabled, TotalHotkeyAlpha,
+    defaults, emission::part, rate_limit::Limited,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use frame_support::{ensure, pallet_prelude::*};
@@ -20,8 +21,8 @@ pub(crate) type Relations<A> = Vec<(u64, A)>;
 pub(crate) struct Shared<A> {
     /// Who gets how much: the parents in their order, then the child.
     pub(crate) parts: Vec<(A, AlphaBalance)>,
-    /// What nobody gets (`CKBurn`).
-    pub(crate) burned: AlphaBalance,
+    /// What nobody gets (`CKBurn`): it may be emitted again.
+    pub(crate) recycled: AlphaBalance,
 }
 
 impl<T: Config> Pallet<T> {
@@ -43,6 +44,13 @@ impl<T: Config> Pallet<T> {
             Error::<T>::NotEnoughStakeToSetChildkeys
         );
         Self::pass_rate_limit(&hotkey, netuid, Limited::SetChildren, defaults::SET_CHILDREN_RATE_LIMIT_BLOCKS)?;
+        if !SubtokenEnabled::<T>::get(netuid) {
+            // Nobody's stake is here yet that could move unseen.
+            PendingChildKeys::<T>::remove(netuid, &hotkey);
+            Self::put_children(&hotkey, netuid, children.clone());
+            Self::deposit_event(Event::SetChildren(hotkey, netuid, children));
+            return Ok(());
+        }
         let from_block = Self::current_block().saturating_add(PendingChildKeyCooldown::<T>::get());
         PendingChildKeys::<T>::insert(netuid, &hotkey, (children.clone(), from_block));
         Self::deposit_event(Event::SetChildrenScheduled(hotkey, netuid, from_block, children));
@@ -148,7 +156,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Shares out a hotkey's dividends: each parent gets what its stake contributed, less the child's take and what is
-    /// burned where another coldkey owns the parent. The child keeps the rest. To the last rao.
+    /// recycled where another coldkey owns the parent. The child keeps the rest. To the last rao.
     pub(crate) fn share_dividends(
         hotkey: &T::AccountId,
         netuid: NetUid,
@@ -159,7 +167,7 @@ impl<T: Config> Pallet<T> {
             .saturating_add(contributions.iter().map(|(_, stake)| u128::from(*stake)).sum());
         let owner = Owner::<T>::get(hotkey);
         let child_take = ChildkeyTake::<T>::get(hotkey, netuid);
-        let mut shared = Shared { parts: Vec::new(), burned: 0 };
+        let mut shared = Shared { parts: Vec::new(), recycled: 0 };
         let mut left = dividends;
         for (parent, stake) in contributions {
             let earned = u128::from(dividends).saturating_mul(u128::from(stake)).checked_div(total).unwrap_or_default();
@@ -172,7 +180,7 @@ impl<T: Config> Pallet<T> {
             };
             let to_parent = earned.saturating_sub(take).saturating_sub(burn);
             left = left.saturating_sub(to_parent).saturating_sub(burn);
-            shared.burned = shared.burned.saturating_add(burn);
+            shared.recycled = shared.recycled.saturating_add(burn);
             if to_parent > 0 {
                 shared.parts.push((parent, to_parent));
             }

@@ -143,6 +143,7 @@ impl<T: Config> Pallet<T> {
             if SubnetOwner::<T>::get(netuid) == *old {
                 SubnetOwner::<T>::insert(netuid, new);
             }
+            Self::hand_over_auto_stake(netuid, old, new);
             if LastHotkeySwapOnNetuid::<T>::contains_key(netuid, old) {
                 LastHotkeySwapOnNetuid::<T>::insert(netuid, new, LastHotkeySwapOnNetuid::<T>::take(netuid, old));
             }

@@ -16,8 +16,8 @@ use frame_system::{ensure_signed, pallet_prelude::OriginFor};
 use sp_core::H256;
 use sp_runtime::traits::{BlakeTwo256, Hash};
 
-/// A commit as it is stored: (hash, epoch of the commit, block of the commit, epoch of the reveal). The last is fixed
-/// at the commit, so that a changed `RevealPeriodEpochs` neither expires nor exposes what was committed before.
+/// A commit as it is stored: (hash, epoch of the commit, block of the commit, nothing). The last is Bittensor's, and 0.
+/// The epoch of the reveal follows from `RevealPeriodEpochs` at the reveal: a changed period moves it, for every commit.
 type Commit = (H256, u64, u64, u64);
 
 impl<T: Config> Pallet<T> {
@@ -43,10 +43,9 @@ impl<T: Config> Pallet<T> {
         let (hotkey, uid, index) = Self::ensure_may_commit(origin, netuid, mecid)?;
         let now = Self::current_block();
         let epoch = SubnetEpochIndex::<T>::get(netuid);
-        let reveal_epoch = epoch.saturating_add(RevealPeriodEpochs::<T>::get(netuid));
         let mut commits = Self::live_commits(netuid, index, &hotkey);
         ensure!(commits.len() < defaults::MAX_UNREVEALED_COMMITS, Error::<T>::TooManyUnrevealedCommits);
-        commits.push_back((commit_hash, epoch, now, reveal_epoch));
+        commits.push_back((commit_hash, epoch, now, 0));
         WeightCommits::<T>::insert(index, &hotkey, commits);
         LastUpdate::<T>::mutate(index, |blocks| set(blocks, uid, now));
         Self::deposit_event(Event::WeightsCommitted(hotkey, index, commit_hash));
@@ -91,12 +90,12 @@ impl<T: Config> Pallet<T> {
         ensure!(salt.len() <= defaults::MAX_REVEAL_SALT_WORDS, Error::<T>::InvalidRevealCommitHashNotMatch);
 
         let hash = Self::weights_commit_hash(&hotkey, index, &uids, &values, &salt, version_key);
-        let epoch = SubnetEpochIndex::<T>::get(netuid);
+        let (epoch, period) = (SubnetEpochIndex::<T>::get(netuid), RevealPeriodEpochs::<T>::get(netuid));
         // The same hash may have been committed more than once: what counts is whether any of them is due now.
         let matching = || commits.iter().enumerate().filter(|(_, commit)| commit.0 == hash);
-        let due = matching().find(|(_, commit)| commit.3 == epoch).map(|(position, _)| position);
+        let due = matching().find(|(_, commit)| commit.1.saturating_add(period) == epoch).map(|(position, _)| position);
         let Some(position) = due else {
-            let refusal = match matching().map(|(_, commit)| epoch.cmp(&commit.3)).min() {
+            let refusal = match matching().map(|(_, commit)| epoch.cmp(&commit.1.saturating_add(period))).min() {
                 None => Error::<T>::InvalidRevealCommitHashNotMatch,
                 Some(Ordering::Less) => Error::<T>::RevealTooEarly,
                 Some(_) => Error::<T>::ExpiredWeightCommit,
@@ -120,9 +119,9 @@ impl<T: Config> Pallet<T> {
 
     /// The commits of a hotkey that can still be revealed, in the order in which they were made.
     pub(crate) fn live_commits(netuid: NetUid, index: NetUidStorageIndex, hotkey: &T::AccountId) -> VecDeque<Commit> {
-        let epoch = SubnetEpochIndex::<T>::get(netuid);
+        let (epoch, period) = (SubnetEpochIndex::<T>::get(netuid), RevealPeriodEpochs::<T>::get(netuid));
         let mut commits = WeightCommits::<T>::get(index, hotkey).unwrap_or_default();
-        commits.retain(|(_, _, _, reveal_epoch)| *reveal_epoch >= epoch);
+        commits.retain(|(_, committed, _, _)| committed.saturating_add(period) >= epoch);
         commits
     }
 

@@ -44,6 +44,11 @@ pub const MIN_ACTIVITY_CUTOFF_BLOCKS: u16 = 360;
 /// The activity cutoff in thousandths of a tempo, which is what an epoch reads.
 pub const ACTIVITY_CUTOFF_FACTOR_MILLI: u32 = 13_889;
 
+/// The least of it that may be set.
+pub const MIN_ACTIVITY_CUTOFF_FACTOR_MILLI: u32 = 1_000;
+/// The most of it that may be set.
+pub const MAX_ACTIVITY_CUTOFF_FACTOR_MILLI: u32 = 50_000;
+
 /// Consensus majority as a fraction of 65535.
 pub const KAPPA: u16 = 32_767;
 /// Read by no epoch any more; kept for clients.
@@ -109,7 +114,7 @@ pub const MIN_DIFFICULTY: u64 = 10_000_000;
 /// The ceiling of the difficulty.
 pub const MAX_DIFFICULTY: u64 = u64::MAX / 4;
 /// Blocks for which a proof of work may be used after the one whose hash is in it.
-pub const WORK_BLOCKS: u64 = 3;
+pub const WORK_BLOCKS: u64 = 5;
 
 /// Blocks between the announcement of a coldkey's swap and the swap: five days.
 pub const COLDKEY_SWAP_ANNOUNCEMENT_DELAY_BLOCKS: u32 = 5 * 7200;
@@ -121,6 +126,8 @@ pub const MAX_ROOT_MEMBERS: u16 = 64;
 
 /// Subnets that may exist.
 pub const SUBNET_LIMIT: u16 = 128;
+/// Blocks during which a new subnet is not taken down to make room for another: half a year.
+pub const NETWORK_IMMUNITY_PERIOD_BLOCKS: u64 = 1_296_000;
 /// Blocks between two creations of subnets.
 pub const NETWORK_RATE_LIMIT_BLOCKS: u64 = 7200;
 /// The floor of the price of a subnet.
@@ -135,7 +142,9 @@ pub const DELEGATE_TAKE: u16 = 11_796;
 pub const MIN_STAKE_RAO: TaoBalance = 2_000_000;
 /// Owner neurons that are never pruned.
 pub const IMMUNE_OWNER_UIDS_LIMIT: u16 = 1;
-/// The most of them that may be asked for.
+/// Neurons that are not immune and are not pruned, as long as there are no more of them.
+pub const MIN_NON_IMMUNE_UIDS: u16 = 10;
+/// The most owner neurons that may be kept from pruning.
 pub const MAX_IMMUNE_OWNER_UIDS: u16 = 10;
 /// A subnet is not trimmed to where so many of its neurons, in hundredths, would be immune.
 pub const MAX_IMMUNE_PERCENT: u64 = 80;
@@ -173,8 +182,8 @@ pub const STABLE_MECHANISM: u16 = 0;
 pub const DYNAMIC_MECHANISM: u16 = 1;
 /// What a pool keeps of a trade, as a fraction of 65535.
 pub const FEE_RATE: u16 = 33;
-/// The most that a pool may keep of a trade, as a fraction of 65535 (1.5 %). The bound is this chain's.
-pub const MAX_FEE_RATE: u16 = 1_000;
+/// The most that a pool may keep of a trade, as a fraction of 65535 (15 %).
+pub const MAX_FEE_RATE: u16 = 10_000;
 /// What a pool may not be drained below on either side, and what a subnet costs at least. With less, rounding would
 /// move the price. The bound is this chain's.
 pub const MIN_RESERVE: u64 = 1_000;
@@ -231,6 +240,6 @@ impl<T: Config> Get<T::AccountId> for ZeroAccount<T> {
 
 /// The symbols that subnets' tokens may have, the first for netuid 1: as far as Bittensor's longer list is Greek.
 pub(crate) const SYMBOLS: [&str; 24] = [
-    "α", "β", "γ", "δ", "ε", "ζ", "η", "θ", "ι", "κ", "λ", "μ", "ν", "ξ", "ο", "π", "ρ", "σ", "τ", "υ", "φ", "χ", "ψ",
+    "α", "β", "γ", "δ", "ε", "ζ", "η", "θ", "ι", "κ", "λ", "μ", "ν", "ξ", "ο", "π", "ρ", "σ", "t", "υ", "φ", "χ", "ψ",
     "ω",
 ];

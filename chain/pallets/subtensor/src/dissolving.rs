@@ -3,8 +3,8 @@
 //! On Bittensor a queue does the same over several blocks; here it is done in the block of the call.
 
 use crate::{
-    Alpha, Config, Event, NetUid, NetworksAdded, Pallet, SubnetAlphaIn, SubnetTAO, TaoBalance, TotalHotkeyAlpha,
-    TotalNetworks, TotalStake,
+    Alpha, Config, Event, NetUid, NetworksAdded, Pallet, SubnetAlphaIn, SubnetProtocolAlpha, SubnetTAO, TaoBalance,
+    TotalHotkeyAlpha, TotalNetworks, TotalStake,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
@@ -25,22 +25,28 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_dissolve_network(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
         ensure_root(origin)?;
         Self::ensure_subnet_exists(netuid)?;
+        Self::dissolve_network_now(netuid);
+        Ok(())
+    }
+
+    /// Takes a subnet down that exists.
+    pub(crate) fn dissolve_network_now(netuid: NetUid) {
         Self::pay_stakers_out(netuid);
         Self::forget_subnet(netuid);
         NetworksAdded::<T>::remove(netuid);
         TotalNetworks::<T>::mutate(|n| *n = n.saturating_sub(1));
         T::OnDissolved::dissolved(netuid);
         Self::deposit_event(Event::NetworkRemoved(netuid));
-        Ok(())
     }
 
-    /// Divides a subnet's TAO among the coldkeys that hold its alpha. What falls to the pool's own alpha is destroyed, and
+    /// Divides a subnet's TAO among the coldkeys that hold its alpha. What falls to the pool's own alpha and to the protocol's is destroyed, and
     /// so is what an account below the existential deposit cannot take.
     fn pay_stakers_out(netuid: NetUid) {
         let pot = SubnetTAO::<T>::take(netuid);
         TotalStake::<T>::mutate(|total| *total = total.saturating_sub(pot));
         let (coldkeys, held): (Vec<T::AccountId>, Vec<u64>) = Self::take_stakes(netuid).into_iter().unzip();
-        for (coldkey, tao) in coldkeys.iter().zip(divided(pot, &held, SubnetAlphaIn::<T>::get(netuid))) {
+        let nobodys = SubnetAlphaIn::<T>::get(netuid).saturating_add(SubnetProtocolAlpha::<T>::get(netuid));
+        for (coldkey, tao) in coldkeys.iter().zip(divided(pot, &held, nobodys)) {
             // One who cannot take it must not keep the others from theirs.
             let _ = T::Currency::mint_into(coldkey, tao);
         }

@@ -2,9 +2,10 @@
 
 use crate::{
     AlphaBalance, BlockEmission, BlocksSinceLastStep, Config, Event, FirstEmissionBlockNumber, LastEpochBlock,
-    MaxEpochsPerBlock, NetUid, OwnerCutEnabled, Pallet, PendingEpochAt, PendingOwnerCut, PendingRootAlphaDivs,
-    PendingServerEmission, PendingValidatorEmission, RegistrationsThisBlock, SubnetAlphaOut, SubnetAlphaOutEmission,
-    SubnetEmissionEnabled, SubnetOwnerCut, SubnetworkN, TaoBalance, Tempo, defaults, numbers::Proportion,
+    MaxEpochsPerBlock, NetUid, NetworkRegistrationAllowed, OwnerCutEnabled, Pallet, PendingEpochAt, PendingOwnerCut,
+    PendingRootAlphaDivs, PendingServerEmission, PendingValidatorEmission, RegistrationsThisBlock, SubnetAlphaOut,
+    SubnetAlphaOutEmission, SubnetEmissionEnabled, SubnetOwnerCut, SubnetworkN, SubtokenEnabled, TaoBalance, Tempo,
+    defaults, numbers::Proportion,
 };
 use alloc::vec::Vec;
 use frame_support::weights::Weight;
@@ -25,7 +26,8 @@ impl<T: Config> Pallet<T> {
         Self::block_weight(subnets.len(), neurons).saturating_add(Self::reveal_weight(opened))
     }
 
-    /// Emits this block's TAO over the subnets that take part. With none, nothing is emitted.
+    /// Emits this block's TAO over the subnets that take part and have it enabled, and each one's alpha. With none, no TAO
+    /// is emitted.
     fn accrue_emission(subnets: &[NetUid], now: u64) {
         let emission = block_emission(Self::issuance());
         BlockEmission::<T>::put(emission);
@@ -35,7 +37,14 @@ impl<T: Config> Pallet<T> {
             Self::forget_emission(netuid);
         }
         let root_sells = Self::root_sells(&taking);
-        for (netuid, share) in taking.iter().copied().zip(split(emission, &Self::emission_weights(&taking))) {
+        let mut weights = Self::emission_weights(&taking);
+        // Where root has not enabled it, a subnet gets no TAO; what it emits of its own goes on.
+        for (netuid, weight) in taking.iter().zip(&mut weights) {
+            if !SubnetEmissionEnabled::<T>::get(netuid) {
+                *weight = 0;
+            }
+        }
+        for (netuid, share) in taking.iter().copied().zip(split(emission, &weights)) {
             let (alpha, to_root) = if Self::is_dynamic(netuid) {
                 Self::emit_to_pool(netuid, share)
             } else {
@@ -48,8 +57,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Whether a subnet emits: once it is started, while stake may be moved and neurons may register.
     fn takes_emission(netuid: NetUid, now: u64) -> bool {
-        SubnetEmissionEnabled::<T>::get(netuid)
+        SubtokenEnabled::<T>::get(netuid)
+            && NetworkRegistrationAllowed::<T>::get(netuid)
             && FirstEmissionBlockNumber::<T>::get(netuid).is_some_and(|first| first <= now)
     }
 

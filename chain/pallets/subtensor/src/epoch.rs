@@ -18,10 +18,12 @@ impl<T: Config> Pallet<T> {
     /// paid, what is pending waits, and the clock goes on.
     pub(crate) fn run_epoch(netuid: NetUid, now: u64) {
         let done = with_storage_layer(|| -> Result<(), DispatchError> {
-            Self::take_on_children(netuid, now);
             let output = Self::consensus(netuid, now).ok_or(DispatchError::Corruption)?;
             Self::store_consensus(netuid, &output);
-            Self::pay_epoch(netuid, &output)
+            Self::pay_epoch(netuid, &output)?;
+            // From the next epoch on.
+            Self::take_on_children(netuid, now);
+            Ok(())
         });
         if done.is_ok() {
             LastMechansimStepBlock::<T>::insert(netuid, now);

@@ -44,8 +44,6 @@ mod errors {
         NoNeuronIdAvailable,
         /// As many hotkeys registered in this block as may; send it again in the next.
         TooManyRegistrationsThisBlock,
-        /// As many hotkeys registered by proof of work as may before the next adjustment of the difficulty.
-        TooManyRegistrationsThisInterval,
         /// The work is on a block that is too old or has no hash yet, or was used already.
         InvalidWorkBlock,
         /// The work is not what nonce, block and hotkey hash to.
@@ -202,6 +200,8 @@ mod errors {
         ColdkeySwapDisputed,
 
         // ---- Mechanisms, batches, time-locked commits, administration. ----
+        /// Mining income is staked on this hotkey already.
+        SameAutoStakeHotkeyAlreadySet,
         /// The lists differ in length.
         InputLengthsUnequal,
         /// Neurons times mechanisms would be more than 256.
@@ -225,8 +225,6 @@ mod errors {
         SameNetuid,
         /// Stake on this subnet may not be given to another coldkey.
         TransferDisallowed,
-        /// More alpha than the subnet has issued.
-        NotEnoughAlphaOutToRecycle,
         /// Root's stake is TAO, which is not destroyed this way.
         CannotBurnOrRecycleOnRootSubnet,
     }

@@ -267,6 +267,28 @@ mod events {
         ColdkeySwapAnnouncementDelaySet(BlockNumberFor<T>),
         /// The wait before another announcement was set.
         ColdkeySwapReannouncementDelaySet(BlockNumberFor<T>),
+        /// A coldkey chose where its mining income is staked.
+        AutoStakeDestinationSet {
+            /// The coldkey.
+            coldkey: T::AccountId,
+            /// The subnet.
+            netuid: NetUid,
+            /// The hotkey it is staked on.
+            hotkey: T::AccountId,
+        },
+        /// Mining income was staked where its coldkey chose.
+        AutoStakeAdded {
+            /// The subnet.
+            netuid: NetUid,
+            /// The hotkey it was staked on.
+            destination: T::AccountId,
+            /// The hotkey that mined it.
+            hotkey: T::AccountId,
+            /// Whose it is.
+            owner: T::AccountId,
+            /// How much, in rao of alpha.
+            incentive: AlphaBalance,
+        },
         /// A neuron said where its metrics can be read.
         PrometheusServed(NetUid, T::AccountId),
         /// A coldkey said who it is.
@@ -283,6 +305,10 @@ mod events {
         WeightsBatchRevealed(T::AccountId, NetUid, Vec<H256>),
         /// The version of time-locked commits was set.
         CommitRevealVersionSet(u16),
+        /// The neurons that are not immune and not pruned were set.
+        MinNonImmuneUidsSet(NetUid, u16),
+        /// The blocks that a new subnet is immune were set.
+        NetworkImmunityPeriodSet(u64),
         /// The freeze window was set.
         AdminFreezeWindowSet(u16),
         /// The owners' rate limit was set.

@@ -46,7 +46,9 @@ impl<T: Config> Pallet<T> {
         clear!(netuid;
             Keys Uids BlockAtRegistration Axons Prometheus NeuronCertificates PendingChildKeys LastHotkeySwapOnNetuid
         );
-        clear_second!(netuid; IsNetworkMember ChildKeys ParentKeys ChildkeyTake);
+        clear_second!(netuid;
+            IsNetworkMember ChildKeys ParentKeys ChildkeyTake AutoStakeDestination AutoStakeDestinationColdkeys
+        );
         let limited = TransactionKeyLastBlock::<T>::iter_keys().filter(|(_, subnet, _)| *subnet == netuid);
         let keys: Vec<_> = limited.collect();
         keys.into_iter().for_each(TransactionKeyLastBlock::<T>::remove);
@@ -68,7 +70,7 @@ impl<T: Config> Pallet<T> {
             MinChildkeyTakePerSubnet NetworkRegistrationAllowed Burn MinBurn MaxBurn BurnHalfLife BurnIncreaseMult
             MaxRegistrationsPerBlock TargetRegistrationsPerInterval AdjustmentInterval NetworkPowRegistrationAllowed
             Difficulty MinDifficulty MaxDifficulty AdjustmentAlpha LastAdjustmentBlock MaxAllowedUids MinAllowedUids
-            ImmunityPeriod ImmuneOwnerUidsLimit ServingRateLimit OwnerCutEnabled EMAPriceHalvingBlocks TransferToggle
+            ImmunityPeriod ImmuneOwnerUidsLimit MinNonImmuneUids ServingRateLimit OwnerCutEnabled EMAPriceHalvingBlocks TransferToggle
             RecycleOrBurn SubnetEmissionEnabled
         );
     }
@@ -77,7 +79,7 @@ impl<T: Config> Pallet<T> {
         remove!(netuid;
             SubnetTaoInEmission SubnetAlphaInEmission SubnetAlphaOutEmission SubnetExcessTao PendingServerEmission
             PendingValidatorEmission PendingOwnerCut PendingRootAlphaDivs RAORecycledForRegistration SubnetAlphaIn
-            SubnetAlphaOut SubnetAlphaBurned SubnetVolume SubnetMovingPrice RootProp MinerBurned
+            SubnetAlphaOut SubnetAlphaBurned SubnetProtocolAlpha TotalAlphaStaked SubnetVolume SubnetMovingPrice RootProp MinerBurned
         );
         T::FeeRates::forget_fee_rate(netuid);
         clear!(netuid; AlphaDividendsPerSubnet RootAlphaDividendsPerSubnet);

@@ -139,6 +139,7 @@ impl<T: Config> Pallet<T> {
         if last_set > 0 {
             TransactionKeyLastBlock::<T>::insert((new, netuid, Limited::SetChildren.code()), last_set);
         }
+        Self::move_auto_stakes(netuid, old, new);
         Self::swap_relations(netuid, old, new);
     }
 

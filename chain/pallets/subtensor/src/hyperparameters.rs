@@ -6,15 +6,16 @@ use crate::{
     AlphaSigmoidSteepness, AlphaValues, BondsMovingAverage, BondsPenalty, BondsResetOn, Burn, BurnHalfLife,
     BurnIncreaseMult, CKBurn, ColdkeySwapAnnouncementDelay, ColdkeySwapReannouncementDelay, CommitRevealWeightsEnabled,
     CommitRevealWeightsVersion, Config, Difficulty, Error, Event, ImmuneOwnerUidsLimit, ImmunityPeriod, Kappa,
-    LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake, MaxDifficulty,
-    MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedUids, MinAllowedWeights, MinBurn,
-    MinChildkeyTake, MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty, NetUid, NetworkLockReductionInterval,
-    NetworkMinLockCost, NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, Owner,
-    OwnerCutEnabled, OwnerHyperparamRateLimit, Pallet, PendingChildKeyCooldown, PendingEpochAt,
-    RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit,
-    StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut, SubnetOwnerHotkey,
-    SubnetworkN, SubtokenEnabled, TaoBalance, TargetRegistrationsPerInterval, Tempo, TxChildkeyTakeRateLimit,
-    TxDelegateTakeRateLimit, TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
+    LastEpochBlock, LiquidAlphaOn, MaxAllowedUids, MaxAllowedValidators, MaxBurn, MaxChildkeyTake, MaxDelegateTake,
+    MaxDifficulty, MaxEpochsPerBlock, MaxRegistrationsPerBlock, MechanismCountCurrent, MinAllowedUids,
+    MinAllowedWeights, MinBurn, MinChildkeyTake, MinChildkeyTakePerSubnet, MinDelegateTake, MinDifficulty,
+    MinNonImmuneUids, NetUid, NetworkImmunityPeriod, NetworkLockReductionInterval, NetworkMinLockCost,
+    NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, Owner, OwnerCutEnabled,
+    OwnerHyperparamRateLimit, Pallet, PendingChildKeyCooldown, PendingEpochAt, RAORecycledForRegistration,
+    RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay,
+    SubnetEmissionEnabled, SubnetLimit, SubnetOwner, SubnetOwnerCut, SubnetOwnerHotkey, SubnetworkN, SubtokenEnabled,
+    TaoBalance, TargetRegistrationsPerInterval, Tempo, TxChildkeyTakeRateLimit, TxDelegateTakeRateLimit, TxRateLimit,
+    U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, defaults,
 };
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{
@@ -73,6 +74,8 @@ plain_setters! {
     set_rho: Rho(u16) => RhoSet;
     /// Sets the blocks during which a new neuron is not pruned.
     set_immunity_period: ImmunityPeriod(u16) => ImmunityPeriodSet;
+    /// Sets how many neurons that are not immune must be there before one of them is pruned.
+    set_min_non_immune_uids: MinNonImmuneUids(u16) => MinNonImmuneUidsSet;
     /// Sets the least number of weights.
     set_min_allowed_weights: MinAllowedWeights(u16) => MinAllowedWeightSet;
     /// Sets the blocks between two weight settings.
@@ -137,6 +140,8 @@ global_setters! {
     set_network_min_lock_cost: NetworkMinLockCost(TaoBalance) => NetworkMinLockCostSet;
     /// Sets how many subnets may exist.
     set_subnet_limit: SubnetLimit(u16) => SubnetLimitSet;
+    /// Sets the blocks during which a new subnet is not taken down to make room for another.
+    set_network_immunity_period: NetworkImmunityPeriod(u64) => NetworkImmunityPeriodSet;
     /// Sets the blocks before a subnet may start.
     set_start_call_delay: StartCallDelay(u64) => StartCallDelaySet;
     /// Sets the blocks before an epoch in which hyperparameters stand still.
@@ -195,14 +200,13 @@ impl<T: Config> Pallet<T> {
         PendingChildKeyCooldown::<T>::put(blocks);
     }
 
-    /// Sets a subnet's tempo as its owner: within narrower bounds than root's, and not more often than other
-    /// hyperparameters.
+    /// Sets a subnet's tempo as its owner: within narrower bounds than root's, once in a while.
     pub(crate) fn do_set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
         /// The number of this call, for its rate limit.
         const CALL: u8 = 139;
         let coldkey = ensure_signed(origin)?;
         Self::ensure_subnet_exists(netuid)?;
-        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, DispatchError::BadOrigin);
         ensure!(tempo >= defaults::TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
         Self::ensure_not_frozen(netuid)?;
         Self::pass_owner_rate_limit(&coldkey, netuid, CALL)?;
@@ -215,24 +219,26 @@ impl<T: Config> Pallet<T> {
         const CALL: u8 = 141;
         let by = ensure_signed(origin)?;
         Self::ensure_subnet_exists(netuid)?;
-        ensure!(SubnetOwner::<T>::get(netuid) == by, Error::<T>::NotSubnetOwner);
+        ensure!(SubnetOwner::<T>::get(netuid) == by, DispatchError::BadOrigin);
         ensure!(!CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::DynamicTempoBlockedByCommitReveal);
         ensure!(PendingEpochAt::<T>::get(netuid) == 0, Error::<T>::EpochTriggerAlreadyPending);
         let next = Self::next_epoch_start_block(netuid).ok_or(Error::<T>::TempoOutOfBounds)?;
         // This block's epochs have run: the next block is the earliest.
         let wait = u64::from(AdminFreezeWindow::<T>::get().max(1));
         let fires_at = Self::current_block().saturating_add(wait);
-        ensure!(next > fires_at, Error::<T>::AutoEpochAlreadyImminent);
+        ensure!(next >= fires_at, Error::<T>::AutoEpochAlreadyImminent);
         Self::pass_owner_rate_limit(&by, netuid, CALL)?;
         PendingEpochAt::<T>::insert(netuid, fires_at);
         Self::deposit_event(Event::EpochTriggered { netuid, by, fires_at });
         Ok(())
     }
 
-    /// Sets the blocks between two epochs; 0 stops them.
+    /// Sets the blocks between two epochs; 0 stops them. The next comes a whole tempo from now, so that a shorter one does
+    /// not bring it at once.
     pub(crate) fn put_tempo(netuid: NetUid, tempo: u16) -> DispatchResult {
         ensure!(tempo <= defaults::MAX_TEMPO_BLOCKS, Error::<T>::TempoOutOfBounds);
         Tempo::<T>::insert(netuid, tempo);
+        LastEpochBlock::<T>::insert(netuid, Self::current_block());
         Self::deposit_event(Event::TempoSet(netuid, tempo));
         Ok(())
     }
@@ -264,20 +270,19 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Sets how long a silent neuron counts as active, in blocks. Epochs count it in tempos: what is stored for them
-    /// gives at least as many blocks at the tempo of now.
+    /// Sets how long a silent neuron counted as active, in blocks. Epochs count it in tempos now
+    /// ([`Self::set_activity_cutoff_factor_milli`]) and read this no more.
     pub fn set_activity_cutoff(netuid: NetUid, blocks: u16) -> DispatchResult {
         ensure!(blocks >= defaults::MIN_ACTIVITY_CUTOFF_BLOCKS, Error::<T>::ActivityCutoffTooLow);
-        let tempo = u32::from(Tempo::<T>::get(netuid).max(1));
         ActivityCutoff::<T>::insert(netuid, blocks);
-        ActivityCutoffFactorMilli::<T>::insert(netuid, u32::from(blocks).saturating_mul(1000).div_ceil(tempo));
         Self::deposit_event(Event::ActivityCutoffSet(netuid, blocks));
         Ok(())
     }
 
     /// Sets how long a silent neuron counts as active, in thousandths of a tempo.
     pub fn set_activity_cutoff_factor_milli(netuid: NetUid, factor_milli: u32) -> DispatchResult {
-        ensure!(factor_milli > 0, Error::<T>::ActivityCutoffFactorMilliOutOfBounds);
+        let bounds = defaults::MIN_ACTIVITY_CUTOFF_FACTOR_MILLI..=defaults::MAX_ACTIVITY_CUTOFF_FACTOR_MILLI;
+        ensure!(bounds.contains(&factor_milli), Error::<T>::ActivityCutoffFactorMilliOutOfBounds);
         ActivityCutoffFactorMilli::<T>::insert(netuid, factor_milli);
         Self::deposit_event(Event::ActivityCutoffFactorMilliSet { netuid, factor_milli });
         Ok(())
@@ -308,7 +313,7 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::AlphaSigmoidSteepnessSet(netuid, steepness));
     }
 
-    /// Sets the epochs between a commit and its reveal, for commits from now on.
+    /// Sets the epochs between a commit and its reveal, for those that wait already, too.
     pub fn set_reveal_period(netuid: NetUid, epochs: u64) -> DispatchResult {
         ensure!(epochs >= defaults::MIN_REVEAL_PERIOD_EPOCHS, Error::<T>::RevealPeriodTooSmall);
         ensure!(epochs <= defaults::MAX_REVEAL_PERIOD_EPOCHS, Error::<T>::RevealPeriodTooLarge);

@@ -2,12 +2,14 @@
 //! pool.
 //!
 //! A share goes into the pool with alpha at the present price, so that the price stays; but with no more alpha than
-//! root's part of what the subnet emits. What is left of the share buys alpha, which is destroyed: the price rises.
+//! root's part of what the subnet emits. What is left of the share buys alpha, so the price rises. That alpha counts as
+//! issued and is the protocol's: nobody stakes or sells it.
 
 use crate::{
     AlphaBalance, Config, EMAPriceHalvingBlocks, FirstEmissionBlockNumber, I96F32, MinerBurned, NetUid, Pallet,
     RootProp, SubnetAlphaIn, SubnetAlphaInEmission, SubnetAlphaOut, SubnetAlphaOutEmission, SubnetExcessTao,
-    SubnetMovingAlpha, SubnetMovingPrice, SubnetTAO, SubnetTaoInEmission, TaoBalance, TotalStake, U96F32,
+    SubnetMovingAlpha, SubnetMovingPrice, SubnetProtocolAlpha, SubnetTAO, SubnetTaoInEmission, TaoBalance, TotalStake,
+    U96F32,
     emission::block_emission,
     numbers::{Proportion, mul_div},
     pool::Reserves,
@@ -16,19 +18,19 @@ use alloc::vec::Vec;
 
 impl<T: Config> Pallet<T> {
     /// By what the subnets that take part share the block's TAO: the average price times what miners were not burned
-    /// of. As long as no price has an average (it takes some blocks to be more than nothing), as if all prices were
+    /// of; the average price alone where all were burned of everything. As long as no price has an average (it takes some blocks to be more than nothing), as if all prices were
     /// equal; Bittensor emits nothing until then.
     pub(crate) fn emission_weights(taking: &[NetUid]) -> Vec<u64> {
         let prices: Vec<Proportion> = taking.iter().map(|netuid| Self::moving_price(*netuid)).collect();
         let unpriced = prices.iter().all(|price| *price == Proportion::ZERO);
-        taking
-            .iter()
-            .zip(prices)
-            .map(|(netuid, price)| {
-                let price = if unpriced { Proportion::ONE } else { price };
-                price.times(Self::unburned(*netuid)).bits()
-            })
-            .collect()
+        let prices: Vec<Proportion> = if unpriced { prices.iter().map(|_| Proportion::ONE).collect() } else { prices };
+        let weights: Vec<u64> =
+            taking.iter().zip(&prices).map(|(netuid, price)| price.times(Self::unburned(*netuid)).bits()).collect();
+        if weights.iter().any(|weight| *weight > 0) {
+            weights
+        } else {
+            prices.into_iter().map(Proportion::bits).collect()
+        }
     }
 
     /// What miners were not burned of. Where alpha is TAO one to one, all: with no other emission, a subnet whose miners
@@ -42,7 +44,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The average price of a subnet's alpha; one where alpha is TAO one to one.
-    fn moving_price(netuid: NetUid) -> Proportion {
+    pub(crate) fn moving_price(netuid: NetUid) -> Proportion {
         if Self::is_dynamic(netuid) { SubnetMovingPrice::<T>::get(netuid).into() } else { Proportion::ONE }
     }
 
@@ -57,10 +59,10 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Moves the average towards the price (counted as one at most): by `SubnetMovingAlpha · b / (b + h)` of the way,
-    /// where b is how many blocks the subnet emits and h `EMAPriceHalvingBlocks`.
+    /// where b is how many blocks the subnet emits, this one included, and h `EMAPriceHalvingBlocks`.
     pub(crate) fn update_moving_price(netuid: NetUid, now: u64) {
         let Some(first) = FirstEmissionBlockNumber::<T>::get(netuid) else { return };
-        let blocks = now.saturating_sub(first);
+        let blocks = now.saturating_sub(first.saturating_sub(1));
         let age = Proportion::of(blocks, blocks.saturating_add(EMAPriceHalvingBlocks::<T>::get(netuid)));
         let step = Proportion::from(SubnetMovingAlpha::<T>::get()).times(age);
         let price = Self::market(netuid).reserves().price_up_to_one();
@@ -81,6 +83,10 @@ impl<T: Config> Pallet<T> {
         let injected = inject(reserves, share, root.of_amount(alpha));
         SubnetTAO::<T>::insert(netuid, injected.after.tao);
         SubnetAlphaIn::<T>::insert(netuid, injected.after.alpha);
+        let bought = reserves.alpha.saturating_add(injected.alpha).saturating_sub(injected.after.alpha);
+        // Below 21 million with all else that the subnet has, so nothing saturates.
+        SubnetAlphaOut::<T>::mutate(netuid, |out| *out = out.saturating_add(bought));
+        SubnetProtocolAlpha::<T>::mutate(netuid, |alpha| *alpha = alpha.saturating_add(bought));
         let added = injected.after.tao.saturating_sub(reserves.tao);
         TotalStake::<T>::mutate(|total| *total = total.saturating_add(added));
         SubnetTaoInEmission::<T>::insert(netuid, injected.tao);

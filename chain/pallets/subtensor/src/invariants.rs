@@ -5,8 +5,8 @@ use crate::{
     Active, Alpha, AlphaBalance, Config, Consensus, Dividends, Emission, Incentive, IsNetworkMember, Keys, LastUpdate,
     MaxAllowedUids, NetUid, NetUidStorageIndex, NetworksAdded, Pallet, PendingOwnerCut, PendingRootAlphaDivs,
     PendingServerEmission, PendingValidatorEmission, StakeWeight, SubnetAlphaBurned, SubnetAlphaIn, SubnetAlphaOut,
-    SubnetTAO, SubnetworkN, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares, TotalNetworks, TotalStake, U64F64, Uids,
-    ValidatorPermit, ValidatorTrust, Weights, defaults,
+    SubnetProtocolAlpha, SubnetTAO, SubnetworkN, TaoBalance, TotalAlphaStaked, TotalHotkeyAlpha, TotalHotkeyShares,
+    TotalNetworks, TotalStake, U64F64, Uids, ValidatorPermit, ValidatorTrust, Weights, defaults,
 };
 use alloc::collections::BTreeMap;
 use frame_support::ensure;
@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
         ensure!(usize::from(TotalNetworks::<T>::get()) == subnets, "TotalNetworks is not the number of subnets");
         Self::check_children()?;
         NetworksAdded::<T>::iter_keys().try_for_each(Self::check_mechanisms)?;
-        NetworksAdded::<T>::iter_keys().chain([NetUid::ROOT]).try_for_each(Self::check_neurons)
+        NetworksAdded::<T>::iter_keys().try_for_each(Self::check_neurons)
     }
 
     /// All alpha that a subnet issued is somebody's stake, pending, or burned; and where it is TAO one to one, TAO backs
@@ -36,14 +36,25 @@ impl<T: Config> Pallet<T> {
             .chain(PendingValidatorEmission::<T>::iter())
             .chain(PendingOwnerCut::<T>::iter())
             .chain(PendingRootAlphaDivs::<T>::iter())
-            .chain(SubnetAlphaBurned::<T>::iter());
+            .chain(SubnetAlphaBurned::<T>::iter())
+            .chain(SubnetProtocolAlpha::<T>::iter());
         for (netuid, amount) in stakes.chain(others) {
             let sum = held.entry(netuid).or_default();
             *sum = sum.checked_add(amount).ok_or("a subnet's alpha does not fit")?;
         }
+        let mut staked: BTreeMap<NetUid, AlphaBalance> = BTreeMap::new();
+        for (_, netuid, alpha) in TotalHotkeyAlpha::<T>::iter() {
+            let sum = staked.entry(netuid).or_default();
+            *sum = sum.saturating_add(alpha);
+        }
+        ensure!(
+            TotalAlphaStaked::<T>::iter().all(|(netuid, sum)| staked.remove(&netuid).unwrap_or_default() == sum)
+                && staked.values().all(|alpha| *alpha == 0),
+            "TotalAlphaStaked is not the sum of TotalHotkeyAlpha"
+        );
         for (netuid, issued) in SubnetAlphaOut::<T>::iter() {
             let sum = held.remove(&netuid).unwrap_or_default();
-            ensure!(issued == sum, "SubnetAlphaOut is not what is staked, pending and burned");
+            ensure!(issued == sum, "SubnetAlphaOut is not what is staked, pending, burned and the protocol's");
         }
         ensure!(held.values().all(|alpha| *alpha == 0), "a subnet holds alpha that was not issued");
         let mut total: TaoBalance = 0;

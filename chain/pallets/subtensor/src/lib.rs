@@ -41,6 +41,7 @@
 
 extern crate alloc;
 
+mod auto_stake;
 mod batches;
 mod burning;
 mod calls;
@@ -81,6 +82,7 @@ mod take;
 mod timelocked;
 mod trimming;
 mod types;
+mod upgrade;
 mod weights;
 
 #[cfg(test)]
@@ -192,6 +194,8 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             // Clients read the symbol by key and refuse to connect without it.
+            NetworksAdded::<T>::insert(NetUid::ROOT, true);
+            TotalNetworks::<T>::put(1);
             TokenSymbol::<T>::insert(NetUid::ROOT, defaults::TaoSymbol::get());
             MaxAllowedUids::<T>::insert(NetUid::ROOT, defaults::MAX_ROOT_MEMBERS);
             if self.stable_subnets {
@@ -205,6 +209,10 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(block: BlockNumberFor<T>) -> Weight {
             Self::begin_block(block.unique_saturated_into())
+        }
+
+        fn on_runtime_upgrade() -> Weight {
+            Self::catch_up()
         }
 
         fn on_finalize(_block: BlockNumberFor<T>) {

@@ -59,17 +59,17 @@ impl<T: Config> Pallet<T> {
         Self::increase_stake(&SubnetOwnerHotkey::<T>::get(netuid), &SubnetOwner::<T>::get(netuid), netuid, cut)
     }
 
-    /// Incentive becomes stake of the miner's coldkey. What the owner's own hotkey mined is destroyed: weights on it
-    /// are how validators burn emission that nobody earned.
+    /// Incentive becomes stake of the miner's coldkey, where it chose. What hotkeys of the subnet's owner mined is
+    /// destroyed: weights on them are how validators burn emission that nobody earned.
     fn pay_miners(netuid: NetUid, amounts: &[AlphaBalance]) -> DispatchResult {
-        let owner_hotkey = SubnetOwnerHotkey::<T>::get(netuid);
+        let (owner, owner_hotkey) = (SubnetOwner::<T>::get(netuid), SubnetOwnerHotkey::<T>::get(netuid));
         let total = amounts.iter().fold(0u64, |sum, amount| sum.saturating_add(*amount));
-        let mut destroyed = 0;
+        let mut destroyed = 0u64;
         for (uid, amount) in (0u16..).zip(amounts.iter().copied()).filter(|(_, amount)| *amount > 0) {
             let hotkey = Keys::<T>::get(netuid, uid);
             let coldkey = Owner::<T>::get(&hotkey);
-            if hotkey == owner_hotkey {
-                destroyed = amount;
+            if coldkey == owner || hotkey == owner_hotkey {
+                destroyed = destroyed.saturating_add(amount);
                 match RecycleOrBurn::<T>::get(netuid) {
                     RecycleOrBurnEnum::Burn => {
                         Self::burn_issued(netuid, amount);
@@ -81,12 +81,11 @@ impl<T: Config> Pallet<T> {
                     }
                 }
             } else {
-                Self::increase_stake(&hotkey, &coldkey, netuid, amount)?;
+                Self::stake_mined(&hotkey, &coldkey, netuid, amount)?;
             }
         }
-        if total > 0 {
-            MinerBurned::<T>::insert(netuid, U96F32::from_ratio(destroyed, total));
-        }
+        let share = if total > 0 { U96F32::from_ratio(destroyed, total) } else { U96F32::default() };
+        MinerBurned::<T>::insert(netuid, share);
         Ok(())
     }
 
@@ -99,11 +98,7 @@ impl<T: Config> Pallet<T> {
         for (uid, amount) in (0u16..).zip(amounts.iter().copied()).filter(|(_, amount)| *amount > 0) {
             let hotkey = Keys::<T>::get(netuid, uid);
             let shared = Self::share_dividends(&hotkey, netuid, amount);
-            if shared.burned > 0 {
-                Self::burn_issued(netuid, shared.burned);
-                let coldkey = Owner::<T>::get(&hotkey);
-                Self::deposit_event(Event::AlphaBurned(coldkey, hotkey, shared.burned, netuid));
-            }
+            Self::recycle_issued(netuid, shared.recycled);
             parts.extend(shared.parts);
         }
         for (hotkey, amount) in parts {
@@ -112,7 +107,8 @@ impl<T: Config> Pallet<T> {
             if take > 0 {
                 Self::increase_stake(&hotkey, &Owner::<T>::get(&hotkey), netuid, take)?;
             }
-            AlphaDividendsPerSubnet::<T>::mutate(netuid, &hotkey, |sum| *sum = sum.saturating_add(amount));
+            let to_nominators = amount.saturating_sub(take);
+            AlphaDividendsPerSubnet::<T>::mutate(netuid, &hotkey, |sum| *sum = sum.saturating_add(to_nominators));
         }
         Ok(())
     }

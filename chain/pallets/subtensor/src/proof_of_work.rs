@@ -2,18 +2,18 @@
 //! up where more come than are wanted, and down where fewer do.
 //!
 //! ```text
-//! seal = Keccak-256(SHA-256(nonce ‖ Keccak-256(hash of a recent block ‖ hotkey)))
+//! seal = Keccak-256(SHA-256("subtensor-pow-register-v1" ‖ netuid ‖ hash of a recent block ‖ hotkey ‖ coldkey ‖ nonce))
 //! ```
 //!
-//! A seal is good if, read as a little-endian number, it times the difficulty is below 2²⁵⁶. The nonce is eight bytes,
-//! little-endian.
+//! A seal is good if, read as a little-endian number, it times the difficulty is below 2²⁵⁶. The netuid is two bytes and
+//! the nonce eight, little-endian. The rule is that of Bittensor's later versions, whose client looks for such seals.
 
 use crate::{
-    AdjustmentAlpha, AdjustmentInterval, Config, Difficulty, Error, Event, LastAdjustmentBlock, MaxDifficulty,
-    MaxRegistrationsPerBlock, MinDifficulty, NetUid, NetworkPowRegistrationAllowed, POWRegistrationsThisInterval,
-    Pallet, RegistrationsThisBlock, TargetRegistrationsPerInterval, UsedWork, defaults,
+    AdjustmentAlpha, AdjustmentInterval, Config, Difficulty, Error, Event, LastAdjustmentBlock,
+    LastPowRegistrationBlock, MaxDifficulty, MaxRegistrationsPerBlock, MinDifficulty, NetUid,
+    NetworkPowRegistrationAllowed, POWRegistrationsThisInterval, Pallet, RegistrationsThisBlock,
+    TargetRegistrationsPerInterval, defaults,
 };
-use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{ensure, pallet_prelude::*};
 use frame_system::{
@@ -23,13 +23,26 @@ use frame_system::{
 use sp_core::U256;
 use sp_io::hashing::{keccak_256, sha2_256};
 
-/// Registrations by proof of work in an interval, as a multiple of the wanted ones, after which no more are taken.
-const MOST_PER_TARGET: u16 = 3;
+/// Who proves work for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Challenge<'a> {
+    /// The subnet.
+    pub netuid: NetUid,
+    /// The hash of a recent block.
+    pub block_hash: &'a [u8],
+    /// The encoded hotkey that is to be registered.
+    pub hotkey: &'a [u8],
+    /// The encoded coldkey that signs the registration.
+    pub coldkey: &'a [u8],
+}
 
-/// The seal that proves work for a hotkey: with it a miner tries nonces, and the chain checks what was found.
-pub fn seal(block_hash: &[u8], hotkey: &[u8], nonce: u64) -> [u8; 32] {
-    let bound = keccak_256(&[block_hash, hotkey].concat());
-    keccak_256(&sha2_256(&[nonce.to_le_bytes().as_slice(), &bound].concat()))
+/// The seal that proves work: with it a miner tries nonces, and the chain checks what was found.
+pub fn seal(challenge: Challenge<'_>, nonce: u64) -> [u8; 32] {
+    const DOMAIN: &[u8] = b"subtensor-pow-register-v1";
+    let Challenge { netuid, block_hash, hotkey, coldkey } = challenge;
+    let (netuid, nonce) = (netuid.0.to_le_bytes(), nonce.to_le_bytes());
+    let payload = [DOMAIN, netuid.as_slice(), block_hash, hotkey, coldkey, nonce.as_slice()].concat();
+    keccak_256(&sha2_256(&payload))
 }
 
 /// Whether a seal is good enough for a difficulty.
@@ -43,7 +56,7 @@ impl<T: Config> Pallet<T> {
         netuid: NetUid,
         work_block: u64,
         nonce: u64,
-        work: Vec<u8>,
+        work: [u8; 32],
         hotkey: T::AccountId,
     ) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
@@ -53,53 +66,28 @@ impl<T: Config> Pallet<T> {
             RegistrationsThisBlock::<T>::get(netuid) < MaxRegistrationsPerBlock::<T>::get(netuid),
             Error::<T>::TooManyRegistrationsThisBlock
         );
-        let most = TargetRegistrationsPerInterval::<T>::get(netuid).saturating_mul(MOST_PER_TARGET);
-        // Without intervals nothing is counted anew, so nothing is limited by them.
-        ensure!(
-            AdjustmentInterval::<T>::get(netuid) == 0 || POWRegistrationsThisInterval::<T>::get(netuid) < most,
-            Error::<T>::TooManyRegistrationsThisInterval
-        );
-        Self::check_work(netuid, work_block, nonce, &work, &hotkey)?;
-
-        let now = Self::current_block();
-        Self::register_neuron(netuid, &coldkey, hotkey)?;
-        UsedWork::<T>::insert(work, now);
-        POWRegistrationsThisInterval::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
-        Ok(())
-    }
-
-    fn check_work(
-        netuid: NetUid,
-        work_block: u64,
-        nonce: u64,
-        work: &Vec<u8>,
-        hotkey: &T::AccountId,
-    ) -> DispatchResult {
         let now = Self::current_block();
         // The present block has no hash yet: work on it could have been done at any time.
         ensure!(
             work_block < now && now.saturating_sub(work_block) <= defaults::WORK_BLOCKS,
             Error::<T>::InvalidWorkBlock
         );
-        Self::forget_old_work(now);
-        ensure!(!UsedWork::<T>::contains_key(work), Error::<T>::InvalidWorkBlock);
+        // One proof registers once: the hotkey's next is on a later block.
+        let last = LastPowRegistrationBlock::<T>::get(&hotkey);
+        ensure!(last.is_none_or(|last| work_block > last), Error::<T>::InvalidWorkBlock);
         let number = BlockNumberFor::<T>::try_from(work_block).map_err(|_| Error::<T>::InvalidWorkBlock)?;
         let block_hash = frame_system::Pallet::<T>::block_hash(number);
-        let seal = seal(block_hash.as_ref(), &hotkey.encode(), nonce);
-        ensure!(seal.as_slice() == work.as_slice(), Error::<T>::InvalidSeal);
-        ensure!(meets_difficulty(&seal, Difficulty::<T>::get(netuid)), Error::<T>::InvalidDifficulty);
-        Ok(())
-    }
+        ensure!(block_hash != T::Hash::default(), Error::<T>::InvalidWorkBlock);
+        let challenge =
+            Challenge { netuid, block_hash: block_hash.as_ref(), hotkey: &hotkey.encode(), coldkey: &coldkey.encode() };
+        let seal = seal(challenge, nonce);
+        ensure!(seal == work, Error::<T>::InvalidSeal);
+        ensure!(meets_difficulty(&seal, Difficulty::<T>::get(netuid).max(1)), Error::<T>::InvalidDifficulty);
 
-    /// Work on blocks that are too old is refused for that; it need not be remembered.
-    fn forget_old_work(now: u64) {
-        let old: Vec<Vec<u8>> = UsedWork::<T>::iter()
-            .filter(|(_, block)| now.saturating_sub(*block) > defaults::WORK_BLOCKS)
-            .map(|(work, _)| work)
-            .collect();
-        for work in old {
-            UsedWork::<T>::remove(work);
-        }
+        Self::register_neuron(netuid, &coldkey, hotkey.clone())?;
+        LastPowRegistrationBlock::<T>::insert(hotkey, work_block);
+        POWRegistrationsThisInterval::<T>::mutate(netuid, |n| *n = n.saturating_add(1));
+        Ok(())
     }
 
     /// Once per `AdjustmentInterval`: the difficulty moves towards its product with

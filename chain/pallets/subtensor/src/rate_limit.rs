@@ -1,7 +1,8 @@
 //! How often a key may do what is limited per subnet.
 
 use crate::{
-    AdminFreezeWindow, Config, Error, NetUid, OwnerHyperparamRateLimit, Pallet, Tempo, TransactionKeyLastBlock,
+    AdminFreezeWindow, Config, Error, NetUid, OwnerHyperparamRateLimit, Pallet, PendingEpochAt, Tempo,
+    TransactionKeyLastBlock,
 };
 use frame_support::{ensure, pallet_prelude::*};
 
@@ -49,11 +50,13 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Refuses to change what an epoch reads in the last `AdminFreezeWindow` blocks before it, when validators have
-    /// decided by what they saw.
+    /// decided by what they saw; and as soon as an epoch out of turn is called for.
     pub(crate) fn ensure_not_frozen(netuid: NetUid) -> DispatchResult {
-        let left = Self::next_epoch_start_block(netuid).map(|epoch| epoch.saturating_sub(Self::current_block()));
+        let now = Self::current_block();
+        let left = Self::next_epoch_start_block(netuid).map(|epoch| epoch.saturating_sub(now));
+        let called_for = PendingEpochAt::<T>::get(netuid) > now;
         ensure!(
-            left.is_none_or(|left| left >= u64::from(AdminFreezeWindow::<T>::get())),
+            !called_for && left.is_none_or(|left| left >= u64::from(AdminFreezeWindow::<T>::get())),
             Error::<T>::AdminActionProhibitedDuringWeightsWindow
         );
         Ok(())

@@ -1,11 +1,12 @@
 //! Registration: a hotkey gets a uid, and in a full subnet somebody loses theirs.
 
+use crate::market::Fee;
 use crate::{
     Active, Axons, BlockAtRegistration, Bonds, Burn, Config, Consensus, Dividends, Emission, Error, Event,
-    ImmuneOwnerUidsLimit, ImmunityPeriod, Incentive, IsNetworkMember, Keys, LastUpdate, MaxAllowedUids, NetUid,
-    NetworkRegistrationAllowed, NeuronCertificates, OwnedHotkeys, Owner, Pallet, Prometheus,
-    RAORecycledForRegistration, RegistrationsThisBlock, StakeWeight, StakingHotkeys, SubnetOwner, SubnetOwnerHotkey,
-    SubnetworkN, TaoBalance, Uids, ValidatorPermit, ValidatorTrust, WeightCommits, Weights,
+    ImmuneOwnerUidsLimit, ImmunityPeriod, Incentive, IsNetworkMember, Keys, LastUpdate, MaxAllowedUids,
+    MinNonImmuneUids, NetUid, NetUidStorageIndex, NetworkRegistrationAllowed, NeuronCertificates, OwnedHotkeys, Owner,
+    Pallet, Prometheus, RAORecycledForRegistration, RegistrationsThisBlock, StakeWeight, StakingHotkeys, SubnetOwner,
+    SubnetOwnerHotkey, SubnetworkN, TaoBalance, Uids, ValidatorPermit, ValidatorTrust, WeightCommits, Weights,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -38,6 +39,9 @@ impl<T: Config> Pallet<T> {
         ensure!(Self::spendable(&coldkey) >= burn, Error::<T>::NotEnoughBalanceToStake);
         Self::register_neuron(netuid, &coldkey, hotkey)?;
         T::Currency::burn_from(&coldkey, burn, Preservation::Preserve, Precision::Exact, Fortitude::Polite)?;
+        // What is paid buys the subnet's alpha, which may be emitted again; where alpha is TAO one to one, both are gone.
+        let (alpha, _) = Self::buy_alpha(netuid, burn, Fee::Due)?;
+        Self::recycle_issued(netuid, alpha);
         Self::raise_burn(netuid);
         RAORecycledForRegistration::<T>::mutate(netuid, |recycled| *recycled = recycled.saturating_add(burn));
         Ok(())
@@ -95,7 +99,7 @@ impl<T: Config> Pallet<T> {
         frame_system::Pallet::<T>::inc_providers(hotkey);
     }
 
-    /// Where a newcomer can go; `None` if the subnet is full of neurons that are immune.
+    /// Where a newcomer can go; `None` if the subnet is full and nobody may be pruned.
     fn find_place(netuid: NetUid) -> Option<Place> {
         if SubnetworkN::<T>::get(netuid) < MaxAllowedUids::<T>::get(netuid) {
             return Some(Place::End);
@@ -114,20 +118,22 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Who goes when the subnet is full: of those that are not immune, the one that earned least in the last epoch; of
-    /// equals the one that registered first; of those the lowest uid.
+    /// Who goes when the subnet is full: the neuron that earned least in the last epoch; of equals the one that registered
+    /// first; of those the lowest uid. It is one that is not immune while more than `MinNonImmuneUids` are not, and else one
+    /// that is: so newcomers give way to newcomers, and who has proved itself keeps its place. `None` where nobody is left
+    /// to go: never the owner's neurons.
     pub fn neuron_to_prune(netuid: NetUid) -> Option<u16> {
         let now = Self::current_block();
         let immunity = u64::from(ImmunityPeriod::<T>::get(netuid));
         let immune_owners = Self::immune_owner_uids(netuid);
         let emission = Emission::<T>::get(netuid);
-        (0..SubnetworkN::<T>::get(netuid))
-            .map(|uid| (uid, BlockAtRegistration::<T>::get(netuid, uid)))
-            .filter(|(uid, registered)| now.saturating_sub(*registered) >= immunity && !immune_owners.contains(uid))
-            .min_by_key(|(uid, registered)| {
-                (emission.get(usize::from(*uid)).copied().unwrap_or_default(), *registered, *uid)
-            })
-            .map(|(uid, _)| uid)
+        let earned = |uid: u16| emission.get(usize::from(uid)).copied().unwrap_or_default();
+        let (immune, others): (Vec<_>, Vec<_>) = (0..SubnetworkN::<T>::get(netuid))
+            .filter(|uid| !immune_owners.contains(uid))
+            .map(|uid| (earned(uid), BlockAtRegistration::<T>::get(netuid, uid), uid))
+            .partition(|(_, registered, _)| now.saturating_sub(*registered) < immunity);
+        let goes = if others.len() > usize::from(MinNonImmuneUids::<T>::get(netuid)) { others } else { immune };
+        goes.into_iter().min().map(|(_, _, uid)| uid)
     }
 
     /// The uids of the subnet's owner that are never pruned: its named hotkey first, then its others by age.
@@ -180,8 +186,21 @@ impl<T: Config> Pallet<T> {
         for index in Self::mechanism_indices(netuid) {
             Incentive::<T>::mutate(index, |v| set(v, uid, 0));
             LastUpdate::<T>::mutate(index, |v| set(v, uid, now));
+            Self::void_weights_on(index, uid);
         }
         Self::settle(netuid, uid, hotkey, now);
+    }
+
+    /// Sets to zero what everybody's weights say about a uid: they were about its old holder. The epoch's mask of what is
+    /// older than a registration is not enough: a commit renews `LastUpdate` without new weights.
+    fn void_weights_on(index: NetUidStorageIndex, uid: u16) {
+        let rows: Vec<(u16, Vec<(u16, u16)>)> = Weights::<T>::iter_prefix(index).collect();
+        for (from, mut row) in rows {
+            if let Some(weight) = row.iter_mut().find(|(to, weight)| *to == uid && *weight > 0) {
+                weight.1 = 0;
+                Weights::<T>::insert(index, from, row);
+            }
+        }
     }
 
     /// Removes what a subnet keeps of a neuron that leaves, but for its place in the vectors by uid.

@@ -5,8 +5,9 @@
 
 use crate::{
     Alpha, AlphaBalance, Config, Error, Event, NetUid, Owner, Pallet, StakeThreshold, StakingHotkeys,
-    SubnetAlphaBurned, SubnetAlphaOut, SubnetTAO, SubtokenEnabled, TaoBalance, TotalHotkeyAlpha, TotalHotkeyShares,
-    TotalIssuance, TotalStake, U64F64, defaults, market::Fee, pool::largest, registration::push_once, shares::Pool,
+    SubnetAlphaBurned, SubnetAlphaOut, SubnetTAO, SubtokenEnabled, TaoBalance, TotalAlphaStaked, TotalHotkeyAlpha,
+    TotalHotkeyShares, TotalIssuance, TotalStake, U64F64, defaults, market::Fee, pool::largest,
+    registration::push_once, shares::Pool,
 };
 use frame_support::{
     ensure,
@@ -194,6 +195,8 @@ impl<T: Config> Pallet<T> {
     }
 
     fn put_pool(hotkey: &T::AccountId, netuid: NetUid, pool: Pool) {
+        let before = TotalHotkeyAlpha::<T>::get(hotkey, netuid);
+        TotalAlphaStaked::<T>::mutate(netuid, |sum| *sum = sum.saturating_sub(before).saturating_add(pool.alpha));
         if pool == Pool::default() {
             TotalHotkeyAlpha::<T>::remove(hotkey, netuid);
             TotalHotkeyShares::<T>::remove(hotkey, netuid);

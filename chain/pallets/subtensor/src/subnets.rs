@@ -1,12 +1,14 @@
 //! Creating and starting a subnet.
 
+use crate::numbers::mul_div;
 use crate::{
     BlocksSinceLastStep, Burn, Config, Error, Event, FirstEmissionBlockNumber, ImmunityPeriod, LastAdjustmentBlock,
-    LastEpochBlock, MaxAllowedUids, MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkLastLockCost,
-    NetworkLastRegistered, NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit, NetworkRegisteredAt,
-    NetworksAdded, NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn, SubnetEmissionEnabled,
-    SubnetIdentitiesV3, SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism, SubnetOwner, SubnetOwnerHotkey,
-    SubnetTAO, SubtokenEnabled, TaoBalance, Tempo, TokenSymbol, TotalNetworks, TotalStake, Yuma3On, defaults,
+    LastEpochBlock, MaxAllowedUids, MaxAllowedValidators, MinAllowedWeights, NetUid, NetworkImmunityPeriod,
+    NetworkLastLockCost, NetworkLastRegistered, NetworkLockReductionInterval, NetworkMinLockCost, NetworkRateLimit,
+    NetworkRegisteredAt, NetworksAdded, NewSubnetMechanism, Pallet, StartCallDelay, SubnetAlphaIn,
+    SubnetEmissionEnabled, SubnetIdentitiesV3, SubnetIdentityV3, SubnetLimit, SubnetLocked, SubnetMechanism,
+    SubnetOwner, SubnetOwnerHotkey, SubnetTAO, SubtokenEnabled, TaoBalance, Tempo, TokenSymbol, TotalNetworks,
+    TotalStake, Yuma3On, defaults,
 };
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::*, traits::fungible::Mutate, traits::tokens};
@@ -19,10 +21,11 @@ impl<T: Config> Pallet<T> {
         frame_system::Pallet::<T>::block_number().unique_saturated_into()
     }
 
-    /// All subnets, in ascending order.
+    /// All subnets, in ascending order. The root network is none.
     pub fn subnets() -> Vec<NetUid> {
-        let mut subnets: Vec<NetUid> =
-            NetworksAdded::<T>::iter().filter_map(|(netuid, added)| added.then_some(netuid)).collect();
+        let mut subnets: Vec<NetUid> = NetworksAdded::<T>::iter()
+            .filter_map(|(netuid, added)| (added && !netuid.is_root()).then_some(netuid))
+            .collect();
         subnets.sort_unstable();
         subnets
     }
@@ -58,12 +61,20 @@ impl<T: Config> Pallet<T> {
             last == 0 || now.saturating_sub(last) >= NetworkRateLimit::<T>::get(),
             Error::<T>::NetworkTxRateLimitExceeded
         );
-        ensure!(TotalNetworks::<T>::get() < SubnetLimit::<T>::get(), Error::<T>::SubnetLimitReached);
+        let in_the_way = if Self::subnets().len() < usize::from(SubnetLimit::<T>::get()) {
+            None
+        } else {
+            Some(Self::network_to_prune().ok_or(Error::<T>::SubnetLimitReached)?)
+        };
         let cost = Self::network_lock_cost();
         ensure!(Self::spendable(&coldkey) >= cost, Error::<T>::CannotAffordLockCost);
         Self::ensure_associable(&coldkey, &hotkey)?;
+        if let Some(netuid) = in_the_way {
+            Self::dissolve_network_now(netuid);
+        }
         let netuid = Self::next_netuid().ok_or(Error::<T>::SubnetLimitReached)?;
 
+        let price = Self::median_alpha_price();
         T::Currency::burn_from(
             &coldkey,
             cost,
@@ -79,7 +90,7 @@ impl<T: Config> Pallet<T> {
         let mechanism = NewSubnetMechanism::<T>::get();
         SubnetMechanism::<T>::insert(netuid, mechanism);
         if mechanism == defaults::DYNAMIC_MECHANISM {
-            Self::fill_pool(netuid, cost)?;
+            Self::fill_pool(netuid, cost, price)?;
         }
         Self::append_neuron(netuid, &hotkey, now);
 
@@ -91,12 +102,37 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// The first of a pool: what the subnet cost, and as much alpha, so that the first price is one.
-    fn fill_pool(netuid: NetUid, tao: TaoBalance) -> DispatchResult {
+    /// Which subnet makes room for another where no more may exist: of those that are no longer immune, the one with the
+    /// lowest average price; of equals the one that was created first. `None` while all are immune.
+    pub fn network_to_prune() -> Option<NetUid> {
+        let now = Self::current_block();
+        let immunity = NetworkImmunityPeriod::<T>::get();
+        Self::subnets()
+            .into_iter()
+            .map(|netuid| (Self::moving_price(netuid), NetworkRegisteredAt::<T>::get(netuid), netuid))
+            .filter(|(_, registered, _)| now >= registered.saturating_add(immunity))
+            .min()
+            .map(|(_, _, netuid)| netuid)
+    }
+
+    /// The price in the middle of all subnets', in rao for one alpha; one TAO where there is none.
+    fn median_alpha_price() -> u64 {
+        let mut prices: Vec<u64> =
+            Self::subnets().into_iter().map(Self::current_alpha_price).filter(|price| *price > 0).collect();
+        prices.sort_unstable();
+        let at = |place: usize| prices.get(place).copied().unwrap_or(defaults::RAO_PER_TAO);
+        let (upper, is_odd) = (prices.len() / 2, prices.len() % 2 == 1);
+        if is_odd || prices.is_empty() { at(upper) } else { at(upper - 1).midpoint(at(upper)) }
+    }
+
+    /// The first of a pool: what the subnet cost, and alpha of that worth at a price.
+    fn fill_pool(netuid: NetUid, tao: TaoBalance, price: u64) -> DispatchResult {
         let total = TotalStake::<T>::get().checked_add(tao).ok_or(Error::<T>::Overflow)?;
         TotalStake::<T>::put(total);
         SubnetTAO::<T>::insert(netuid, tao);
-        SubnetAlphaIn::<T>::insert(netuid, tao);
+        // No pool is so small that rounding moves its price.
+        let alpha = mul_div(tao, defaults::RAO_PER_TAO, price).unwrap_or(u64::MAX).max(defaults::MIN_RESERVE);
+        SubnetAlphaIn::<T>::insert(netuid, alpha);
         Ok(())
     }
 
@@ -123,8 +159,10 @@ impl<T: Config> Pallet<T> {
         Yuma3On::<T>::insert(netuid, true);
         // Root decides which subnets share in the emission.
         SubnetEmissionEnabled::<T>::insert(netuid, false);
-        // The first epoch comes one tempo after the creation, the first adjustment one interval after it.
-        LastEpochBlock::<T>::insert(netuid, now);
+        // The first epoch comes a tempo after the creation, a few blocks earlier by the subnet's number, so that not all
+        // come at once. The first adjustment comes one interval after it.
+        let stagger = u64::from(netuid.0 % defaults::TEMPO_BLOCKS);
+        LastEpochBlock::<T>::insert(netuid, now.saturating_sub(stagger));
         LastAdjustmentBlock::<T>::insert(netuid, now);
         BlocksSinceLastStep::<T>::insert(netuid, 0);
     }
@@ -132,7 +170,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_start_call(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
         let coldkey = ensure_signed(origin)?;
         Self::ensure_subnet_exists(netuid)?;
-        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+        ensure!(SubnetOwner::<T>::get(netuid) == coldkey, DispatchError::BadOrigin);
         ensure!(!FirstEmissionBlockNumber::<T>::contains_key(netuid), Error::<T>::FirstEmissionBlockNumberAlreadySet);
         let now = Self::current_block();
         ensure!(
@@ -146,9 +184,9 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Whether a subnet exists.
+    /// Whether a subnet exists. The root network is none.
     pub fn subnet_exists(netuid: NetUid) -> bool {
-        NetworksAdded::<T>::get(netuid)
+        !netuid.is_root() && NetworksAdded::<T>::get(netuid)
     }
 
     pub(crate) fn ensure_subnet_exists(netuid: NetUid) -> DispatchResult {
@@ -160,7 +198,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn ensure_subnet_owner_or_root(origin: OriginFor<T>, netuid: NetUid) -> DispatchResult {
         Self::ensure_subnet_exists(netuid)?;
         if let Some(coldkey) = frame_system::ensure_signed_or_root(origin)? {
-            ensure!(SubnetOwner::<T>::get(netuid) == coldkey, Error::<T>::NotSubnetOwner);
+            ensure!(SubnetOwner::<T>::get(netuid) == coldkey, DispatchError::BadOrigin);
         }
         Ok(())
     }

@@ -48,12 +48,12 @@ pub mod pallet {
 
     #[pallet::call]
     impl<T: Config> Pallet<T> {
-        /// Sets what a pool keeps of a trade, as a fraction of 65535. By root or the subnet's owner.
+        /// Sets what a pool keeps of a trade, as a fraction of 65535. By root.
         #[pallet::call_index(0)]
         #[pallet::weight(Subtensor::<T>::start_weight())]
         pub fn set_fee_rate(origin: OriginFor<T>, netuid: NetUid, rate: u16) -> DispatchResult {
+            ensure_root(origin)?;
             ensure!(Subtensor::<T>::subnet_exists(netuid), Error::<T>::MechanismDoesNotExist);
-            Subtensor::<T>::ensure_subnet_owner_or_root(origin, netuid)?;
             ensure!(rate <= defaults::MAX_FEE_RATE, Error::<T>::FeeRateTooHigh);
             FeeRate::<T>::insert(netuid, rate);
             Self::deposit_event(Event::FeeRateSet { netuid, rate });

@@ -2,8 +2,8 @@
 
 use crate::{
     CommitRevealWeightsEnabled, Config, Error, Event, LastUpdate, MaxWeightsLimit, MechId, MechanismCountCurrent,
-    MinAllowedWeights, NetUid, NetUidStorageIndex, Pallet, SubnetworkN, Uids, ValidatorPermit, Weights,
-    WeightsSetRateLimit, WeightsVersionKey, registration::set,
+    MinAllowedWeights, NetUid, NetUidStorageIndex, Pallet, SubnetOwnerHotkey, SubnetworkN, Uids, ValidatorPermit,
+    Weights, WeightsSetRateLimit, WeightsVersionKey, registration::set,
 };
 use alloc::{vec, vec::Vec};
 use frame_support::{ensure, pallet_prelude::*};
@@ -29,10 +29,11 @@ impl<T: Config> Pallet<T> {
         Self::ensure_mechanism_exists(netuid, mecid)?;
         ensure!(!CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealEnabled);
         let row = Row { uids, values, version_key };
-        let uid = Self::check_weights(&hotkey, netuid, &row)?;
         let index = NetUidStorageIndex::new(netuid, mecid);
         let now = Self::current_block();
+        let uid = Self::check_author(&hotkey, netuid, &row)?;
         ensure!(Self::is_within_rate_limit(netuid, index, uid, now), Error::<T>::SettingWeightsTooFast);
+        Self::check_row(netuid, uid, &row)?;
         Self::store_weights(index, uid, row);
         LastUpdate::<T>::mutate(index, |blocks| set(blocks, uid, now));
         Ok(())
@@ -47,21 +48,34 @@ impl<T: Config> Pallet<T> {
 
     /// Checks everything about a row but its timing, and returns the uid of the validator.
     pub(crate) fn check_weights(hotkey: &T::AccountId, netuid: NetUid, row: &Row) -> Result<u16, DispatchError> {
-        let neurons = SubnetworkN::<T>::get(netuid);
+        let uid = Self::check_author(hotkey, netuid, row)?;
+        Self::check_row(netuid, uid, row)?;
+        Ok(uid)
+    }
+
+    /// Checks whether somebody sets weights in this subnet at all, and with what software; returns the uid.
+    fn check_author(hotkey: &T::AccountId, netuid: NetUid, row: &Row) -> Result<u16, DispatchError> {
         ensure!(row.uids.len() == row.values.len(), Error::<T>::WeightVecNotEqualSize);
-        ensure!(row.uids.len() <= usize::from(neurons), Error::<T>::UidsLengthExceedUidsInSubNet);
+        ensure!(row.uids.len() <= usize::from(SubnetworkN::<T>::get(netuid)), Error::<T>::UidsLengthExceedUidsInSubNet);
         let uid = Uids::<T>::get(netuid, hotkey).ok_or(Error::<T>::HotKeyNotRegisteredInSubNet)?;
         ensure!(Self::has_stake_to_set_weights(hotkey, netuid), Error::<T>::NotEnoughStakeToSetWeights);
         ensure!(row.version_key >= WeightsVersionKey::<T>::get(netuid), Error::<T>::IncorrectWeightVersionKey);
+        Ok(uid)
+    }
 
+    /// Checks what a row says.
+    fn check_row(netuid: NetUid, uid: u16, row: &Row) -> DispatchResult {
         // A single weight on oneself needs no permit, meets no minimum and knows no limit: it says nothing about others.
         let is_self_weight = matches!(row.uids.as_slice(), [only] if *only == uid);
         if is_self_weight {
-            return Ok(uid);
+            return Ok(());
         }
         let permitted = ValidatorPermit::<T>::get(netuid).get(usize::from(uid)).copied().unwrap_or(false);
-        ensure!(permitted, Error::<T>::NeuronNoValidatorPermit);
+        // Consensus gives the owner a permit for the epoch, too.
+        let is_owner = || Uids::<T>::get(netuid, SubnetOwnerHotkey::<T>::get(netuid)) == Some(uid);
+        ensure!(permitted || is_owner(), Error::<T>::NeuronNoValidatorPermit);
 
+        let neurons = SubnetworkN::<T>::get(netuid);
         let mut named = vec![false; usize::from(neurons)];
         for target in &row.uids {
             let seen = named.get_mut(usize::from(*target)).ok_or(Error::<T>::UidVecContainInvalidOne)?;
@@ -72,7 +86,7 @@ impl<T: Config> Pallet<T> {
         let limit = MaxWeightsLimit::<T>::get(netuid);
         // No limit is a limit of one: nothing can exceed it, so nothing is lost to rounding either.
         ensure!(limit == u16::MAX || yuma::is_max_limited(&row.values, limit), Error::<T>::MaxWeightExceeded);
-        Ok(uid)
+        Ok(())
     }
 
     /// Whether a neuron may set (or commit) weights again. One that never did may at once.

@@ -139,6 +139,7 @@ const CALLS: &[(&str, Group, &[&str])] = &[
             "serve_prometheus",
             "set_identity",
             "try_associate_hotkey",
+            "set_coldkey_auto_stake_hotkey",
             "set_pending_childkey_cooldown",
             "sudo_set_tx_childkey_take_rate_limit",
             "sudo_set_min_childkey_take",
@@ -187,6 +188,8 @@ const CALLS: &[(&str, Group, &[&str])] = &[
         "AdminUtils",
         Group::RootConfiguration,
         &[
+            "sudo_set_min_non_immune_uids",
+            "sudo_set_network_immunity_period",
             "sudo_set_weights_set_rate_limit",
             "sudo_set_min_difficulty",
             "sudo_set_min_allowed_uids",

@@ -154,8 +154,8 @@ impl<T: Config> Pallet<T> {
         Self::subnets().into_iter().map(Self::get_subnet_info_v2).collect()
     }
 
-    /// The subnet that the next one to be created would replace. None is ever removed here.
+    /// The subnet that the next one to be created would replace where no more may exist: none while all are immune.
     pub fn get_subnet_to_prune() -> Option<NetUid> {
-        None
+        Self::network_to_prune()
     }
 }

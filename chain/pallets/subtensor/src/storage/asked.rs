@@ -30,15 +30,6 @@ mod asked {
     #[pallet::storage]
     pub type SubnetEmaTaoFlow<T> = StorageMap<_, Identity, NetUid, (u64, I64F64), OptionQuery>;
 
-    /// Alpha of a subnet that nobody may stake.
-    #[pallet::storage]
-    pub type SubnetProtocolAlpha<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
-
-    /// Where a coldkey's mining income would be staked.
-    #[pallet::storage]
-    pub type AutoStakeDestination<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, T::AccountId, OptionQuery>;
-
     /// Stake that a coldkey locked to a hotkey in a subnet: (coldkey, netuid, hotkey).
     #[pallet::storage]
     pub type Lock<T: Config> = StorageNMap<

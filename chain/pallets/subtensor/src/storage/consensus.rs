@@ -119,8 +119,7 @@ mod consensus {
 
     // ---- Consensus: state, by uid. ----
 
-    /// Weights that are committed and not revealed: (hash, epoch of the commit, block of the commit, epoch in which it
-    /// must be revealed).
+    /// Weights that are committed and not revealed: (hash, epoch of the commit, block of the commit, 0).
     #[pallet::storage]
     pub type WeightCommits<T: Config> = StorageDoubleMap<
         _,

@@ -169,4 +169,12 @@ mod money {
     /// Its share of what miners earned in the last epoch.
     #[pallet::storage]
     pub type MinerBurned<T> = StorageMap<_, Identity, NetUid, U96F32, ValueQuery>;
+
+    /// Alpha that a block's TAO bought beyond what went into the pool with it. It counts as issued, and nobody has it.
+    #[pallet::storage]
+    pub type SubnetProtocolAlpha<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
+
+    /// All alpha of a subnet that is staked to any hotkey.
+    #[pallet::storage]
+    pub type TotalAlphaStaked<T> = StorageMap<_, Identity, NetUid, AlphaBalance, ValueQuery>;
 }

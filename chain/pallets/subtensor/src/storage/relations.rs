@@ -136,4 +136,14 @@ mod relations {
     /// The announced swaps that are disputed, and since which block.
     #[pallet::storage]
     pub type ColdkeySwapDisputes<T: Config> = StorageMap<_, Twox64Concat, T::AccountId, BlockNumberFor<T>, OptionQuery>;
+
+    /// Where a coldkey's mining income is staked, if not on the hotkeys that mined it.
+    #[pallet::storage]
+    pub type AutoStakeDestination<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, T::AccountId, OptionQuery>;
+
+    /// The coldkeys whose mining income is staked on a hotkey that they chose.
+    #[pallet::storage]
+    pub type AutoStakeDestinationColdkeys<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, NetUid, Vec<T::AccountId>, ValueQuery>;
 }

@@ -27,17 +27,22 @@ mod subnets {
 
     // ---- Subnets. ----
 
-    /// The subnets that exist.
+    /// The subnets that exist, and the root network.
     #[pallet::storage]
     pub type NetworksAdded<T> = StorageMap<_, Identity, NetUid, bool, ValueQuery>;
 
-    /// How many subnets exist.
+    /// How many subnets exist, the root network counted.
     #[pallet::storage]
     pub type TotalNetworks<T> = StorageValue<_, u16, ValueQuery>;
 
     /// How many subnets may exist.
     #[pallet::storage]
     pub type SubnetLimit<T> = StorageValue<_, u16, ValueQuery, ConstU16<{ defaults::SUBNET_LIMIT }>>;
+
+    /// Blocks during which a new subnet is not taken down to make room for another.
+    #[pallet::storage]
+    pub type NetworkImmunityPeriod<T> =
+        StorageValue<_, u64, ValueQuery, ConstU64<{ defaults::NETWORK_IMMUNITY_PERIOD_BLOCKS }>>;
 
     /// Blocks that must pass between two creations of subnets.
     #[pallet::storage]
@@ -215,9 +220,9 @@ mod subnets {
     #[pallet::storage]
     pub type POWRegistrationsThisInterval<T> = StorageMap<_, Identity, NetUid, u16, ValueQuery>;
 
-    /// Proofs of work that were taken, with the block of their registration, for as long as they could be used again.
+    /// The block that a hotkey last proved work on.
     #[pallet::storage]
-    pub type UsedWork<T> = StorageMap<_, Identity, Vec<u8>, u64, ValueQuery>;
+    pub type LastPowRegistrationBlock<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u64, OptionQuery>;
 
     /// Neurons that fit into a subnet.
     #[pallet::storage]
@@ -238,6 +243,11 @@ mod subnets {
     #[pallet::storage]
     pub type ImmuneOwnerUidsLimit<T> =
         StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::IMMUNE_OWNER_UIDS_LIMIT }>>;
+
+    /// While no more neurons than this are not immune, the immune are pruned first.
+    #[pallet::storage]
+    pub type MinNonImmuneUids<T> =
+        StorageMap<_, Identity, NetUid, u16, ValueQuery, ConstU16<{ defaults::MIN_NON_IMMUNE_UIDS }>>;
 
     /// Blocks between two servings of one neuron.
     #[pallet::storage]

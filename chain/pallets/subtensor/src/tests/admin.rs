@@ -24,7 +24,10 @@ fn an_owner_sets_what_concerns_its_subnet_and_nobody_elses() {
     with_subnet(|| {
         ok(AdminUtils::sudo_set_immunity_period(signed(cold(OWNER)), NET, 7));
         ok(AdminUtils::sudo_set_immunity_period(RuntimeOrigin::root(), NET, 8));
-        assert_noop!(AdminUtils::sudo_set_immunity_period(signed(cold(1)), NET, 9), Error::<Test>::NotSubnetOwner);
+        assert_noop!(
+            AdminUtils::sudo_set_immunity_period(signed(cold(1)), NET, 9),
+            sp_runtime::DispatchError::BadOrigin
+        );
         assert_noop!(
             AdminUtils::sudo_set_immunity_period(RuntimeOrigin::root(), NetUid(9), 9),
             admin::Error::<Test>::SubnetDoesNotExist
@@ -100,17 +103,18 @@ fn the_registration_price_moves_into_its_new_bounds() {
 }
 
 #[test]
-fn the_activity_cutoff_is_kept_in_blocks_and_in_tempos() {
+fn the_activity_cutoff_counts_in_tempos_and_the_one_in_blocks_is_only_kept() {
     with_subnet(|| {
         let set = |blocks| AdminUtils::sudo_set_activity_cutoff(signed(cold(OWNER)), NET, blocks);
         assert_noop!(set(359), Error::<Test>::ActivityCutoffTooLow);
+        let before = ActivityCutoffFactorMilli::<Test>::get(NET);
         ok(set(365));
-        assert_eq!(ActivityCutoff::<Test>::get(NET), 365);
+        assert_eq!((ActivityCutoff::<Test>::get(NET), ActivityCutoffFactorMilli::<Test>::get(NET)), (365, before));
+        let set = |milli| SubtensorModule::set_activity_cutoff_factor(signed(cold(OWNER)), NET, milli);
+        assert_noop!(set(999), Error::<Test>::ActivityCutoffFactorMilliOutOfBounds);
+        assert_noop!(set(50_001), Error::<Test>::ActivityCutoffFactorMilliOutOfBounds);
+        ok(set(36_500));
         assert_eq!(yuma::activity_cutoff_blocks(ActivityCutoffFactorMilli::<Test>::get(NET), TEMPO), 365);
-        assert_noop!(
-            SubtensorModule::set_activity_cutoff_factor(signed(cold(OWNER)), NET, 0),
-            Error::<Test>::ActivityCutoffFactorMilliOutOfBounds
-        );
     });
 }
 

@@ -66,7 +66,7 @@ fn what_is_committed_in_one_epoch_is_revealed_in_the_next() {
         ok(commit(1, &[2, 3], &[65_535, 1]));
         let hash = hash(1, &[2, 3], &[65_535, 1]);
         assert_eq!(events().last(), Some(&Event::WeightsCommitted(hot(1), index(), hash)));
-        assert_eq!(WeightCommits::<Test>::get(index(), hot(1)).unwrap(), [(hash, 1, committed_at, 2)]);
+        assert_eq!(WeightCommits::<Test>::get(index(), hot(1)).unwrap(), [(hash, 1, committed_at, 0)]);
 
         assert_noop!(reveal(1, &[2, 3], &[65_535, 1]), Error::<Test>::RevealTooEarly);
         pass(u32::from(TEMPO) - 1);
@@ -99,17 +99,20 @@ fn a_reveal_comes_in_its_last_block_but_not_later() {
 }
 
 #[test]
-fn a_longer_period_waits_longer_and_holds_for_later_commits_only() {
+fn a_changed_period_moves_what_waits() {
     with_validator(|| {
         ok(commit(1, &[2], &[1]));
         ok(AdminUtils::sudo_set_commit_reveal_weights_interval(signed(cold(OWNER)), NET, 3));
         pass_epoch();
+        assert_noop!(reveal(1, &[2], &[1]), Error::<Test>::RevealTooEarly);
         ok(commit(1, &[3], &[1]));
+        pass_epoch();
+        pass_epoch();
         ok(reveal(1, &[2], &[1]));
-        pass_epoch();
-        pass_epoch();
         assert_noop!(reveal(1, &[3], &[1]), Error::<Test>::RevealTooEarly);
-        pass_epoch();
+        ok(AdminUtils::sudo_set_commit_reveal_weights_interval(signed(cold(OWNER)), NET, 1));
+        assert_noop!(reveal(1, &[3], &[1]), Error::<Test>::ExpiredWeightCommit);
+        ok(AdminUtils::sudo_set_commit_reveal_weights_interval(signed(cold(OWNER)), NET, 2));
         ok(reveal(1, &[3], &[1]));
     });
 }

@@ -48,6 +48,7 @@ fn no_sequence_of_calls_makes_or_loses_money() {
             // Small and without immunity, so that neurons are pruned all the time.
             ok(AdminUtils::sudo_set_max_allowed_uids(signed(cold(OWNER)), NET, 5));
             ok(AdminUtils::sudo_set_immunity_period(signed(cold(OWNER)), NET, 0));
+            ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 0));
             let mut accepted = 0;
             for step in 0..500 {
                 let destroyed = || RAORecycledForRegistration::<Test>::get(NET) + SubnetLocked::<Test>::get(NET);

@@ -24,7 +24,7 @@ fn only_root_dissolves_and_only_what_exists() {
         ok(SubtensorModule::dissolve_network(RuntimeOrigin::root(), cold(7), NET));
         assert_eq!(events().last(), Some(&Event::NetworkRemoved(NET)));
         assert_noop!(dissolve(NET), Error::<Test>::SubnetNotExists);
-        assert_eq!(TotalNetworks::<Test>::get(), 0);
+        assert_eq!(TotalNetworks::<Test>::get(), 1, "the root network");
     });
 }
 
@@ -137,7 +137,8 @@ fn fill(netuid: NetUid) {
     ok(AdminUtils::sudo_set_mechanism_count(owner(), netuid, MechId(2)));
     ok(AdminUtils::sudo_set_kappa(root(), netuid, 7));
     ok(AdminUtils::sudo_set_min_allowed_uids(root(), netuid, 7));
-    ok(Swap::set_fee_rate(owner(), netuid, 9));
+    ok(AdminUtils::sudo_set_min_non_immune_uids(root(), netuid, 7));
+    ok(Swap::set_fee_rate(root(), netuid, 9));
     for n in 3..6 {
         ok(SubtensorModule::burned_register(signed(cold(n)), netuid, hot(n)));
         ok(SubtensorModule::add_stake(signed(cold(n)), hot(n), netuid, 50 * RAO_PER_TAO));
@@ -146,6 +147,7 @@ fn fill(netuid: NetUid) {
     assert!(Axons::<Test>::contains_key(netuid, hot(3)));
     ok(SubtensorModule::set_children(signed(cold(3)), hot(3), netuid, vec![(u64::MAX / 2, hot(4))]));
     ok(SubtensorModule::set_childkey_take(signed(cold(4)), hot(4), netuid, 9));
+    ok(SubtensorModule::set_coldkey_auto_stake_hotkey(signed(cold(3)), netuid, hot(4)));
     let identity = SubnetIdentityV3 { subnet_name: b"a".to_vec(), ..SubnetIdentityV3::default() };
     SubnetIdentitiesV3::<Test>::insert(netuid, identity);
     pass(2 * u32::from(TEMPO));

@@ -4,13 +4,14 @@ use super::*;
 use crate::{
     EMAPriceHalvingBlocks, Error, I96F32, MinerBurned, PendingOwnerCut, PendingServerEmission,
     PendingValidatorEmission, SubnetAlphaIn, SubnetAlphaInEmission, SubnetAlphaOut, SubnetAlphaOutEmission,
-    SubnetExcessTao, SubnetMovingAlpha, SubnetMovingPrice, SubnetTAO, SubnetTaoInEmission, TaoWeight, U96F32, defaults,
+    SubnetExcessTao, SubnetMovingAlpha, SubnetMovingPrice, SubnetProtocolAlpha, SubnetTAO, SubnetTaoInEmission,
+    TaoWeight, U96F32, defaults,
 };
 use frame_support::assert_noop;
 use sp_runtime::DispatchError;
 
 #[test]
-fn without_root_the_block_buys_alpha_and_destroys_it() {
+fn without_root_the_block_buys_alpha_that_is_nobodys() {
     with_pool(|| {
         pass(1);
         assert_eq!((SubnetTaoInEmission::<Test>::get(NET), SubnetAlphaInEmission::<Test>::get(NET)), (0, 0));
@@ -18,8 +19,9 @@ fn without_root_the_block_buys_alpha_and_destroys_it() {
         assert_eq!(SubnetTAO::<Test>::get(NET), POOL_RAO + RAO_PER_TAO);
         // 1000 · 1000 / 1001, rounded up.
         assert_eq!(SubnetAlphaIn::<Test>::get(NET), 999_000_999_001);
-        // One alpha is issued, whatever it costs.
-        assert_eq!(SubnetAlphaOut::<Test>::get(NET), RAO_PER_TAO);
+        assert_eq!(SubnetProtocolAlpha::<Test>::get(NET), POOL_RAO - 999_000_999_001);
+        // One alpha is issued, whatever it costs, and what was bought counts as issued.
+        assert_eq!(SubnetAlphaOut::<Test>::get(NET), RAO_PER_TAO + 999_000_999);
         assert_eq!(PendingOwnerCut::<Test>::get(NET), 179_995_422);
         assert_eq!(PendingServerEmission::<Test>::get(NET), 410_002_289);
         assert_eq!(PendingValidatorEmission::<Test>::get(NET), 410_002_289);
@@ -72,15 +74,22 @@ fn tao_is_split_by_average_price_and_by_what_was_not_burned() {
         prices();
         pass(1);
         assert_eq!(got(), [RAO_PER_TAO / 2, 0, RAO_PER_TAO / 2]);
-        assert_eq!((SubnetAlphaOut::<Test>::get(second), SubnetAlphaOutEmission::<Test>::get(second)), (alpha, 0));
+        assert_eq!(SubnetAlphaOut::<Test>::get(second), alpha + RAO_PER_TAO, "its own alpha it emits all the same");
 
-        // All burned everywhere: no TAO, but alpha, by which the burn can end.
-        MinerBurned::<Test>::insert(NET, U96F32::from_ratio(1, 1));
-        MinerBurned::<Test>::insert(third, U96F32::from_ratio(1, 1));
-        let alpha = SubnetAlphaOut::<Test>::get(NET);
+        // All burned everywhere: by the prices alone.
+        prices();
+        for netuid in [NET, second, third] {
+            MinerBurned::<Test>::insert(netuid, U96F32::from_ratio(1, 1));
+        }
         pass(1);
-        assert_eq!(got(), [0, 0, 0]);
-        assert_eq!(SubnetAlphaOut::<Test>::get(NET), alpha + RAO_PER_TAO);
+        assert_eq!(got(), [666_666_666, 0, 333_333_334]);
+
+        // Where nobody may register, nothing is emitted.
+        ok(AdminUtils::sudo_set_network_registration_allowed(RuntimeOrigin::root(), third, false));
+        let alpha = SubnetAlphaOut::<Test>::get(third);
+        pass(1);
+        assert_eq!(got(), [RAO_PER_TAO, 0, 0]);
+        assert_eq!((SubnetAlphaOut::<Test>::get(third), SubnetAlphaOutEmission::<Test>::get(third)), (alpha, 0));
     });
 }
 
@@ -102,9 +111,7 @@ fn the_average_price_follows_the_price_up_to_one() {
     with_pool(|| {
         ok(AdminUtils::sudo_set_subnet_moving_alpha(RuntimeOrigin::root(), I96F32::ONE));
         ok(AdminUtils::sudo_set_ema_price_halving_period(RuntimeOrigin::root(), NET, 1));
-        // Started in block 1, so that emission starts with block 2, of age 0.
-        pass(1);
-        assert_eq!(SubnetMovingPrice::<Test>::get(NET), I96F32::default());
+        // Started in block 1, so that emission starts with block 2, which counts as the first.
         pass(1);
         assert_eq!(SubnetMovingPrice::<Test>::get(NET), I96F32 { bits: 1 << 31 }, "half of the way to one");
         pass(1);
@@ -124,8 +131,8 @@ fn by_default_the_average_moves_by_millionths() {
     with_pool(|| {
         assert_eq!(EMAPriceHalvingBlocks::<Test>::get(NET), 201_600);
         assert_eq!(SubnetMovingAlpha::<Test>::get(), I96F32 { bits: 12_885 });
-        // 12,885 · b / (b + 201,600) is first a whole number at b = 16: the seventeenth block that emits.
-        pass(16);
+        // 12,885 · b / (b + 201,600) is first a whole number at b = 16: in the sixteenth block that emits.
+        pass(15);
         assert_eq!(SubnetMovingPrice::<Test>::get(NET), I96F32::default());
         pass(1);
         assert_eq!(SubnetMovingPrice::<Test>::get(NET), I96F32 { bits: 1 });

@@ -154,7 +154,8 @@ fn miners_are_paid_by_weight_and_the_validator_by_dividends() {
         assert_eq!(miner + better, 10 * MINERS, "to the last rao");
         assert!(better.abs_diff(miner * 3) < 10, "{miner} and {better} are not one to three");
         assert_eq!(Emission::<Test>::get(NET), [0, validator, miner, better]);
-        assert_eq!(AlphaDividendsPerSubnet::<Test>::get(NET, hot(1)), validator);
+        let take = crate::emission::part(validator, crate::Delegates::<Test>::get(hot(1)));
+        assert_eq!(AlphaDividendsPerSubnet::<Test>::get(NET, hot(1)), validator - take, "what nominators share");
         assert_eq!(Dividends::<Test>::get(NET), [0, 65_535, 0, 0]);
         assert_eq!(Incentive::<Test>::get(NetUidStorageIndex::from(NET)), [0, 0, 16_383, 49_151]);
         assert!(events().contains(&Event::IncentiveAlphaEmittedToMiners {
@@ -215,6 +216,7 @@ fn weights_on_a_neuron_that_left_do_not_pay_its_successor() {
         set(1, &[2, 3], &[1, 1]);
         ok(AdminUtils::sudo_set_max_allowed_uids(signed(cold(OWNER)), NET, 4));
         ok(AdminUtils::sudo_set_immunity_period(signed(cold(OWNER)), NET, 0));
+        ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 0));
         Emission::<Test>::insert(NET, vec![9u64, 9, 0, 9]);
         pass(1);
         assert_eq!(register(4), 2);

@@ -1,6 +1,7 @@
 //! The pallet in a small runtime. Every helper that changes state checks the invariants and where money came from.
 
 mod admin;
+mod auto_stake;
 mod children;
 mod coldkey_swap;
 mod commit_reveal;
@@ -30,6 +31,7 @@ mod take;
 mod timelocked;
 mod triggered_epochs;
 mod trimming;
+mod upgrade;
 mod weights;
 
 use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};
@@ -152,6 +154,10 @@ pub(super) fn another_subnet(n: u8, mechanism: u16) -> NetUid {
     crate::NetworkLastLockCost::<Test>::put(POOL_RAO / 2);
     ok(SubtensorModule::register_network(signed(cold(n)), hot(n)));
     let netuid = *SubtensorModule::subnets().last().unwrap();
+    if SubtensorModule::is_dynamic(netuid) {
+        // At a price of one, whatever the others' is.
+        crate::SubnetAlphaIn::<Test>::insert(netuid, crate::SubnetTAO::<Test>::get(netuid));
+    }
     ok(SubtensorModule::start_call(signed(cold(n)), netuid));
     ok(AdminUtils::sudo_set_subnet_emission_enabled(RuntimeOrigin::root(), netuid, true));
     ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), netuid, TEMPO));
@@ -219,10 +225,18 @@ pub(super) fn pass_epoch() {
     }
 }
 
-/// Registers pair `n` and returns its uid.
+/// Registers pair `n` and returns its uid. What it costs buys alpha; where that has a price it costs nothing, so that
+/// tests of the pool know what is in it.
 #[track_caller]
 pub(super) fn register(n: u8) -> u16 {
+    let price = crate::Burn::<Test>::get(NET);
+    if SubtensorModule::is_dynamic(NET) {
+        crate::Burn::<Test>::insert(NET, 0);
+    }
     ok(SubtensorModule::burned_register(signed(cold(n)), NET, hot(n)));
+    if SubtensorModule::is_dynamic(NET) {
+        crate::Burn::<Test>::insert(NET, price);
+    }
     Uids::<Test>::get(NET, hot(n)).unwrap()
 }
 

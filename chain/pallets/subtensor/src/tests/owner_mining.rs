@@ -88,3 +88,24 @@ fn the_owners_share_of_what_miners_earned_is_kept() {
         assert!(share.bits.abs_diff(1 << 31) < 1 << 16, "about a half: {share:?}");
     }
 }
+
+#[test]
+fn whatever_hotkey_of_the_owner_mines_is_not_paid() {
+    with_subnet(|| {
+        commit_reveal(false);
+        (1..=2).for_each(|n| {
+            register(n);
+        });
+        ok(SubtensorModule::burned_register(signed(cold(OWNER)), NET, hot(7)));
+        stake(1, 100 * RAO_PER_TAO);
+        pass_epoch();
+        ok(SubtensorModule::set_weights(signed(hot(1)), NET, vec![2, 3], vec![1, 1], 0));
+        pass_epoch();
+        assert_eq!(SubtensorModule::stake_of(&hot(7), &cold(OWNER), NET), 0);
+        assert!(SubtensorModule::stake_of(&hot(2), &cold(2), NET) > 0);
+        assert!(MinerBurned::<Test>::get(NET).bits.abs_diff(1 << 31) < 1 << 16);
+        ok(SubtensorModule::set_weights(signed(hot(1)), NET, vec![2], vec![1], 0));
+        pass_epoch();
+        assert_eq!(MinerBurned::<Test>::get(NET), U96F32::default());
+    });
+}

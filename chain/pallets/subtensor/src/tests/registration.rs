@@ -1,7 +1,8 @@
 use super::*;
 use crate::{
     BlockAtRegistration, Burn, Emission, Error, IsNetworkMember, Keys, MaxAllowedUids, MaxBurn, MinBurn, OwnedHotkeys,
-    Owner, RAORecycledForRegistration, RegistrationsThisBlock, SubnetworkN, ValidatorPermit, Weights,
+    Owner, RAORecycledForRegistration, RegistrationsThisBlock, SubnetAlphaIn, SubnetAlphaOut, SubnetTAO, SubnetworkN,
+    ValidatorPermit, Weights,
 };
 use crate::{NetUidStorageIndex, defaults};
 use frame_support::{assert_noop, traits::fungible::Inspect};
@@ -21,6 +22,21 @@ fn a_registration_burns_the_price_and_assigns_the_next_uid() {
         assert_eq!(BlockAtRegistration::<Test>::get(NET, 1), 1);
         assert_eq!(events().last(), Some(&Event::NeuronRegistered(NET, 1, hot(1))));
         assert!(System::providers(&hot(1)) > 0, "the hotkey may send transactions without a balance");
+    });
+}
+
+#[test]
+fn where_alpha_has_a_price_what_is_paid_buys_it_and_it_may_be_emitted_again() {
+    with_pool(|| {
+        let (issuance, tao, alpha) =
+            (SubtensorModule::issuance(), SubnetTAO::<Test>::get(NET), SubnetAlphaIn::<Test>::get(NET));
+        let (out, price) = (SubnetAlphaOut::<Test>::get(NET), Burn::<Test>::get(NET));
+        ok(SubtensorModule::burned_register(signed(cold(1)), NET, hot(1)));
+        assert_eq!(SubtensorModule::issuance(), issuance);
+        assert_eq!(SubnetTAO::<Test>::get(NET), tao + price);
+        assert!(SubnetAlphaIn::<Test>::get(NET) < alpha);
+        assert_eq!(SubnetAlphaOut::<Test>::get(NET), out);
+        assert_eq!(RAORecycledForRegistration::<Test>::get(NET), price);
     });
 }
 
@@ -79,8 +95,10 @@ fn a_hotkey_belongs_to_its_first_coldkey() {
     });
 }
 
-/// A full subnet of the owner and pairs 1 to 3, registered one block apart, none of them immune but the owner.
+/// A full subnet of the owner and pairs 1 to 3, registered one block apart, none of them immune but the owner, where the
+/// number of those who are not does not matter.
 fn full_subnet() {
+    ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 0));
     for n in 1..=3 {
         pass(1);
         register(n);
@@ -116,17 +134,46 @@ fn of_equals_the_oldest_goes_and_of_those_the_lowest_uid() {
 }
 
 #[test]
-fn the_immune_stay_and_when_all_are_nobody_gets_in() {
+fn the_immune_go_first_while_few_others_are_there() {
     with_subnet(|| {
         full_subnet();
         let now = u16::try_from(System::block_number()).unwrap();
         // Registered in blocks 2, 3 and 4; only the first is no longer immune.
         ok(AdminUtils::sudo_set_immunity_period(signed(cold(OWNER)), NET, now - 2));
-        Emission::<Test>::insert(NET, vec![0u64, 9, 0, 0]);
+        Emission::<Test>::insert(NET, vec![0u64, 9, 1, 0]);
         assert_eq!(SubtensorModule::neuron_to_prune(NET), Some(1));
+        ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 1));
+        assert_eq!(SubtensorModule::neuron_to_prune(NET), Some(3), "one is not more than one");
+        Emission::<Test>::insert(NET, vec![0u64, 9, 1, 1]);
+        assert_eq!(SubtensorModule::neuron_to_prune(NET), Some(2), "the older of the immune");
         ok(AdminUtils::sudo_set_immunity_period(signed(cold(OWNER)), NET, 1_000));
+        assert_eq!(register(4), 2, "where all are immune, one of them goes");
+    });
+}
+
+#[test]
+fn where_few_are_not_immune_and_nobody_is_nobody_gets_in() {
+    with_subnet(|| {
+        full_subnet();
+        ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 3));
         let refused = || SubtensorModule::burned_register(signed(cold(4)), NET, hot(4));
         assert_noop!(refused(), Error::<Test>::NoNeuronIdAvailable);
+        ok(AdminUtils::sudo_set_min_non_immune_uids(RuntimeOrigin::root(), NET, 2));
+        register(4);
+    });
+}
+
+#[test]
+fn what_was_said_of_a_neuron_is_not_said_of_who_comes_in_its_place() {
+    with_subnet(|| {
+        full_subnet();
+        let index = NetUidStorageIndex::from(NET);
+        Emission::<Test>::insert(NET, vec![9u64, 1, 9, 9]);
+        Weights::<Test>::insert(index, 2, vec![(1u16, u16::MAX), (3, 7)]);
+        Weights::<Test>::insert(index, 3, vec![(2u16, 5u16)]);
+        assert_eq!(register(4), 1);
+        assert_eq!(Weights::<Test>::get(index, 2), [(1, 0), (3, 7)]);
+        assert_eq!(Weights::<Test>::get(index, 3), [(2, 5)]);
     });
 }
 

@@ -81,7 +81,8 @@ fn below_the_threshold_roots_part_is_not_issued() {
         assert_eq!(PendingValidatorEmission::<Test>::get(NET), 205_001_145);
         assert_eq!(PendingServerEmission::<Test>::get(NET), 410_002_289);
         assert_eq!(PendingRootAlphaDivs::<Test>::get(NET), 0);
-        assert_eq!(SubnetAlphaOut::<Test>::get(NET), RAO_PER_TAO - 205_001_144);
+        let bought = crate::SubnetProtocolAlpha::<Test>::get(NET);
+        assert_eq!(SubnetAlphaOut::<Test>::get(NET), bought + RAO_PER_TAO - 205_001_144);
     });
 }
 

@@ -20,7 +20,7 @@ fn an_owner_takes_another_symbol_that_is_free() {
         // TAO's own is nobody's token.
         let tao = || SubtensorModule::update_symbol(owner(), NET, crate::defaults::TaoSymbol::get());
         assert_noop!(tao(), Error::<Test>::SymbolDoesNotExist);
-        assert_noop!(update(owner(), other, "ω"), Error::<Test>::NotSubnetOwner);
+        assert_noop!(update(owner(), other, "ω"), sp_runtime::DispatchError::BadOrigin);
         assert_noop!(update(owner(), NetUid::ROOT, "ω"), Error::<Test>::SubnetNotExists);
         assert_noop!(update(RuntimeOrigin::none(), NET, "ω"), DispatchError::BadOrigin);
 

@@ -50,12 +50,40 @@ fn it_is_refused_where_it_would_do_harm_or_nothing() {
     with_subnet(|| {
         assert_noop!(trigger(OWNER), Error::<Test>::DynamicTempoBlockedByCommitReveal);
         commit_reveal(false);
-        assert_noop!(trigger(1), Error::<Test>::NotSubnetOwner);
+        assert_noop!(trigger(1), sp_runtime::DispatchError::BadOrigin);
         assert_noop!(SubtensorModule::trigger_epoch(signed(cold(OWNER)), NetUid(9)), Error::<Test>::SubnetNotExists);
+        ok(AdminUtils::sudo_set_admin_freeze_window(RuntimeOrigin::root(), 3));
         let next = SubtensorModule::next_epoch_start_block(NET).unwrap();
-        pass(u32::try_from(next - now() - 1).unwrap());
+        pass(u32::try_from(next - now() - 2).unwrap());
         assert_noop!(trigger(OWNER), Error::<Test>::AutoEpochAlreadyImminent);
         Tempo::<Test>::insert(NET, 0);
         assert_noop!(trigger(OWNER), Error::<Test>::TempoOutOfBounds);
+    });
+}
+
+#[test]
+fn hyperparameters_stand_still_from_the_call_on() {
+    with_subnet(|| {
+        commit_reveal(false);
+        ok(AdminUtils::sudo_set_admin_freeze_window(RuntimeOrigin::root(), 3));
+        ok(AdminUtils::sudo_set_rho(signed(cold(OWNER)), NET, 1));
+        ok(trigger(OWNER));
+        let frozen = || AdminUtils::sudo_set_rho(signed(cold(OWNER)), NET, 2);
+        assert_noop!(frozen(), Error::<Test>::AdminActionProhibitedDuringWeightsWindow);
+        ok(AdminUtils::sudo_set_kappa(RuntimeOrigin::root(), NET, 1));
+    });
+}
+
+#[test]
+fn a_shorter_tempo_does_not_bring_an_epoch_at_once() {
+    with_subnet(|| {
+        pass(u32::from(TEMPO) - 1);
+        let epochs = SubnetEpochIndex::<Test>::get(NET);
+        ok(AdminUtils::sudo_set_tempo(RuntimeOrigin::root(), NET, 4));
+        assert_eq!(SubtensorModule::next_epoch_start_block(NET), Some(now() + 4));
+        pass(3);
+        assert_eq!(SubnetEpochIndex::<Test>::get(NET), epochs);
+        pass(1);
+        assert_eq!(SubnetEpochIndex::<Test>::get(NET), epochs + 1);
     });
 }
