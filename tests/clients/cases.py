@@ -18,6 +18,8 @@ class Result:
     case: "Case"
     as_expected: bool
     seen: str
+    again: bool = False
+    """Whether it took a second try."""
 
     def word(self) -> str:
         if not self.as_expected:

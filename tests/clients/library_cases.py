@@ -1,6 +1,7 @@
 """11.3's library: everything it reads, what it watches, and what it signs. Carol has uid 1 of the first subnet, dan 2."""
 
 from cases import ALPHA, TAO, about, document, library
+from subnet_cases import registration
 
 # Reads every thing that the library knows of, giving each what its parameters' names ask for.
 READS = """
@@ -23,7 +24,7 @@ ABSENT = {
     "accepts_locked_alpha", "associated_evm_key", "basket_position", "basket_trading_status",
     "childkey_threshold_suspended", "crowdloan", "crowdloan_contributors", "crowdloans", "lease", "leases",
     "locks_for_hotkey", "miner_collateral", "root_basket_portfolio", "root_basket_total_nav", "root_baskets",
-    "root_claim_threshold", "subnet_collateral", "subnet_convictions", "total_alpha_staked", "validator_basket",
+    "root_claim_threshold", "subnet_collateral", "subnet_convictions", "validator_basket",
     "validator_basket_nav", "validator_basket_summary",
 }
 
@@ -61,7 +62,7 @@ def cases(netuid):
                 lambda wallets, state, _, output: document(output)["read"] > 100
                 and set(document(output)["failed"]) == ABSENT,
                 differs=f"{len(ABSENT)} of them, about what this chain has not, say so: baskets, leases, crowdloans, EVM, locks, "
-                "collateral, TotalAlphaStaked; the others work"),
+                "collateral; the others work"),
         library("library", "client.subnets.metagraph(netuid)",
                 f"graph = await client.subnets.metagraph({netuid})\nprint(json.dumps([str(key) for key in graph.hotkeys]))",
                 lambda wallets, state, _, output: document(output)
@@ -75,7 +76,7 @@ def cases(netuid):
                 lambda wallets, state, _, output: int(output) == state("balance", wallets.cold("bob"))),
         library("library", "client.subnets.all()",
                 "print(json.dumps([s.netuid for s in await client.subnets.all()]))",
-                lambda wallets, state, _, output: document(output) == state("subnets")),
+                lambda wallets, state, _, output: document(output) == [0, *state("subnets")]),
         library("library", "client.prices.alpha_price(netuid)",
                 f"print(json.dumps(await client.prices.alpha_price({netuid}), default=str))",
                 lambda wallets, state, _, output: about(document(output)["price_rao"], state("price", netuid))),
@@ -99,8 +100,10 @@ def cases(netuid):
         signed("RemoveStake(…)",
                f'bt.RemoveStake(hotkey_ss58=wallet("carol").hotkey.ss58_address, netuid={netuid}, amount_alpha=1)',
                "carol", lambda wallets, state, before: before - own(netuid)(wallets, state) == ALPHA, own(netuid)),
+        registration(netuid, True),
         signed("BurnedRegister(…)", f'bt.BurnedRegister(netuid={netuid}, hotkey_ss58=wallet("erin").hotkey.ss58_address)',
                "carol", lambda wallets, state, _: state("uid", netuid, wallets.hot("erin")) == 3),
+        registration(netuid, False),
     ]
 
 

@@ -10,6 +10,7 @@ chain with this project's own client and compared, and so is what it prints. The
 """
 
 import concurrent.futures
+import dataclasses
 import pathlib
 import shutil
 import sys
@@ -27,6 +28,8 @@ from parts import Chain, Client, State, Subnet, install
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs" / "clients.md"
 BEGIN, END = "<!-- made by `make test-clients` -->\n", "<!-- end -->"
+MOST_AGAIN = 3
+"""So many commands may need a second try, in both rounds together."""
 VERSIONS = {"sdk": "bittensor==11.3.0", "cli": "bittensor-cli==9.23.2"}
 
 
@@ -38,6 +41,7 @@ def cases(netuid, stake):
         *wallet_cases.money(),
         *subnet_cases.making(netuid, other),
         *subnet_cases.joining(netuid),
+        *(subnet_cases.registration(one, False) for one in (netuid, other)),
         *subnet_cases.hyperparameters(netuid),
         *subnet_cases.shown(netuid),
         *stake_cases.cases(netuid, other, stake),
@@ -47,6 +51,7 @@ def cases(netuid, stake):
         *library_cases.cases(netuid),
         *account_cases.proxies(),
         *account_cases.multisigs(),
+        *subnet_cases.proving(netuid),
         *stake_cases.leaving(netuid),
         *account_cases.swaps(netuid),
         *subnet_cases.ending(other),
@@ -64,6 +69,10 @@ def run(ground, programs, pythons, netuid):
             for case in [*chain.alice(wallets.folder), *cases(netuid, ground.stake)]:
                 result = case.run(clients, wallets, state)
                 print(f"{ground.name}: {result.line()}", flush=True)
+                if not result.as_expected:
+                    # A client gives up on what was not in a block soon, which happens where the machine is busy.
+                    result = dataclasses.replace(case.run(clients, wallets, state), again=True)
+                    print(f"{ground.name}: again: {result.line()}", flush=True)
                 results.append(result)
     finally:
         shutil.rmtree(work)
@@ -90,6 +99,10 @@ def main() -> int:
             if not result.as_expected:
                 print(f"clients: not as expected: {ground}: {result.line()}")
                 wrong += 1
+    again = sum(row.again for row in [*rows, *beside])
+    if again > MOST_AGAIN:
+        print(f"clients: {again} commands needed a second try, of which {MOST_AGAIN} may")
+        wrong += 1
     table = "| what | client | command | |\n|---|---|---|---|\n" + "".join(row.row() for row in rows)
     page = PAGE.read_text()
     head, rest = page.split(BEGIN)
@@ -101,7 +114,7 @@ def main() -> int:
         wrong += 1
     differing = sum(row.case.differs is not None for row in rows)
     print(f"clients: {len(rows)} commands on a chain and beside a subnet at work, {differing} of them differ as documented, "
-          f"{wrong} not as expected, 0 skipped")
+          f"{again} tried twice, {wrong} not as expected, 0 skipped")
     return 1 if wrong else 0
 
 

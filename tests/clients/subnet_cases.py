@@ -50,8 +50,29 @@ def joining(netuid):
         sdk("root", ["root", "register"],
             lambda wallets, state, *_: state("uid", ROOT, wallets.hot("carol")) is not None, asks=True, wallet="carol"),
         cli("root", ["subnets", "register", "--netuid", ROOT],
-            lambda wallets, state, _, output: state("uid", ROOT, wallets.hot("dan")) is None and "does not exist" in output,
-            wallet="dan", differs="looks for root among the subnets, where it is not on this chain"),
+            lambda wallets, state, *_: state("uid", ROOT, wallets.hot("dan")) is not None, wallet="dan"),
+    ]
+
+
+def registration(netuid, is_open):
+    """Opens or closes a subnet. A closed one emits nothing, so that stake stands still and can be compared."""
+    return root("subnets", "AdminUtils.sudo_set_network_registration_allowed",
+                {"netuid": netuid, "registration_allowed": is_open})
+
+
+def proving(netuid):
+    """Joining for work instead of TAO."""
+    return [
+        registration(netuid, True),
+        root("subnets", "AdminUtils.sudo_set_min_difficulty", {"netuid": netuid, "min_difficulty": 1}),
+        root("subnets", "AdminUtils.sudo_set_difficulty", {"netuid": netuid, "difficulty": 1}),
+        sdk("wallet", ["wallet", "new-hotkey", "-H", "worker"],
+            lambda wallets, state, _, output: document(output)["ss58"] == wallets.hot("erin", "worker"), wallet="erin",
+            hotkey=False, chain=False),
+        sdk("subnets", ["subnets", "register", "--netuid", netuid, "--pow", "--pow-backend", "cpu", "-H", "worker"],
+            lambda wallets, state, *_: state("uid", netuid, wallets.hot("erin", "worker")) is not None
+            and state("owner", wallets.hot("erin", "worker")) == wallets.cold("erin"), wallet="erin", hotkey=False, asks=True),
+        registration(netuid, False),
     ]
 
 
