@@ -128,7 +128,13 @@ fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
                 average.push(column, value);
             }
         };
-        if is_ascending(new_row) && is_ascending(old_row) {
+        if have_same_columns(new_row, old_row) && is_ascending(new_row) {
+            // As between most epochs: nobody is weighed for the first or the last time.
+            for (new, old) in new_row.iter().zip(old_row) {
+                let value = multiply(rate, new.value()).saturating_add(multiply(kept, old.value()));
+                push(new.column(), value);
+            }
+        } else if is_ascending(new_row) && is_ascending(old_row) {
             merge(new_row, old_row, |column, new, old| {
                 push(column, multiply(rate, new).saturating_add(multiply(kept, old)));
             });
@@ -140,6 +146,10 @@ fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
         average.end_row();
     }
     average
+}
+
+fn have_same_columns(one: &[Entry], other: &[Entry]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.column() == other.column())
 }
 
 fn is_ascending(row: &[Entry]) -> bool {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, normalize, sum};
+use crate::fixed::{Fixed, multiply, normalize, sum};
 use crate::sparse::{Entry, Sparse, at};
 
 /// The smallest score for which more than `minority` of the stake scores no higher; the largest score if there is none.
@@ -127,21 +127,41 @@ impl Columns {
     }
 }
 
-/// W̄: weights cut to consensus (step 7). An entry that is cut to zero disappears, one that was zero stays.
-pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed]) -> Sparse {
+/// What of the weights stands up to consensus (step 7).
+pub(crate) struct Clipped {
+    /// W̄: weights cut to consensus. An entry that is cut to zero disappears, one that was zero stays.
+    pub(crate) weights: Sparse,
+    /// The sums of its rows.
+    pub(crate) row_sums: Vec<Fixed>,
+    /// R: the sums of its columns, rows weighted by active stake, each product truncated.
+    pub(crate) ranks: Vec<Fixed>,
+}
+
+/// Cuts weights to consensus, and sums what is left. In one pass: a large subnet's weights do not fit into a cache.
+pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed], active_stake: &[Fixed]) -> Clipped {
     let mut clipped = Sparse::with_capacity(weights.size(), weights.len());
-    for row in weights.rows() {
+    let mut row_sums = Vec::with_capacity(weights.size());
+    let mut ranks = alloc::vec![Fixed::ZERO; weights.size()];
+    for (uid, row) in weights.rows().enumerate() {
+        let stake = at(active_stake, uid);
+        let mut row_sum = Fixed::ZERO;
         for entry in row {
-            let limit = at(consensus, usize::from(entry.column()));
-            if entry.value() <= limit {
-                clipped.push(entry.column(), entry.value());
-            } else if limit > Fixed::ZERO {
-                clipped.push(entry.column(), limit);
+            let column = usize::from(entry.column());
+            let limit = at(consensus, column);
+            let value = entry.value().min(limit);
+            if value < entry.value() && limit == Fixed::ZERO {
+                continue;
+            }
+            clipped.push(entry.column(), value);
+            row_sum = row_sum.saturating_add(value);
+            if let Some(rank) = ranks.get_mut(column) {
+                *rank = rank.saturating_add(multiply(stake, value));
             }
         }
         clipped.end_row();
+        row_sums.push(row_sum);
     }
-    clipped
+    Clipped { weights: clipped, row_sums, ranks }
 }
 
 #[cfg(test)]
@@ -178,9 +198,10 @@ mod tests {
     fn clipping_drops_what_has_no_consensus_but_keeps_explicit_zeros() {
         let rows = [alloc::vec![(0, 0), (1, 5), (2, 5)], alloc::vec![], alloc::vec![]];
         let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
-        let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]));
+        let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]), &fixed(&[0.5, 0.0, 0.0]));
+        assert_eq!((clipped.row_sums, clipped.ranks), (fixed(&[3.0, 0.0, 0.0]), fixed(&[0.0, 0.0, 1.5])));
         let row: Vec<_> =
-            clipped.rows().flatten().map(|entry| (entry.column(), entry.value().to_num::<u16>())).collect();
+            clipped.weights.rows().flatten().map(|entry| (entry.column(), entry.value().to_num::<u16>())).collect();
         assert_eq!(row, [(0, 0), (2, 3)]);
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::bonds::{self, Judged};
-use crate::consensus::{clip, consensus};
+use crate::consensus::{Clipped, clip, consensus};
 use crate::emission;
 use crate::fixed::{Fixed, normalize, proportion_from_u16, proportion_to_u16};
 use crate::input::{EpochError, EpochInput, Row};
@@ -150,9 +150,7 @@ fn run(input: &EpochInput<'_>) -> Run {
 
     let weights = masked_weights(input, &current_permits);
     let consensus = consensus(&active_stake, &weights, proportion_from_u16(input.params.kappa));
-    let clipped = clip(&weights, &consensus);
-    let validator_trust = clipped.row_sums();
-    let ranks = clipped.weighted_column_sums(&active_stake);
+    let Clipped { weights: clipped, row_sums: validator_trust, ranks } = clip(&weights, &consensus, &active_stake);
     let mut incentive = ranks.clone();
     normalize(&mut incentive);
 

@@ -112,11 +112,6 @@ impl Sparse {
         self.map_values(|row, entry| multiply(entry.value(), at(factors, row)));
     }
 
-    /// Sum of each row.
-    pub(crate) fn row_sums(&self) -> Vec<Fixed> {
-        self.rows().map(|row| sum(row.iter().map(|entry| entry.value()))).collect()
-    }
-
     /// Scales each row to sum one; rows of sum zero stay.
     pub(crate) fn normalize_rows(&mut self) {
         let mut start = 0;
@@ -155,11 +150,6 @@ impl Sparse {
     pub(crate) fn max_upscale_columns(&mut self) {
         let largest = self.fold_columns(|_, largest, value| largest.max(value));
         self.divide_columns(&to_divisors(&largest));
-    }
-
-    /// `result_j = sum_i factor_i * value_ij`, each product truncated.
-    pub(crate) fn weighted_column_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        self.fold_columns(|row, total, value| total.saturating_add(multiply(at(factors, row), value)))
     }
 
     /// `result_i = sum_j value_ij * factor_j`, each product truncated.
@@ -294,11 +284,9 @@ mod tests {
     }
 
     #[test]
-    fn products_go_both_ways() {
+    fn rows_are_summed_by_weight() {
         let factors = [fixed(0.5), fixed(100.0), fixed(2.0)];
-        assert_eq!(sample().weighted_column_sums(&factors), [fixed(4.0), fixed(0.5), fixed(3.5)]);
         assert_eq!(sample().weighted_row_sums(&factors), [fixed(106.0), fixed(0.0), fixed(3.0)]);
-        assert_eq!(sample().row_sums(), [fixed(4.0), fixed(0.0), fixed(3.0)]);
     }
 
     #[test]
