@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, Fixed64, exp, multiply, normalize, proportion_from_u16};
+use crate::fixed::{Fixed, Fixed64, exp, multiply, normalize, part_of, proportion_from_u16};
 use crate::input::{EpochInput, LiquidAlpha, ONE_PPM, YumaVersion};
 use crate::sparse::{Entry, Scratch, Sparse, at};
 
@@ -106,7 +106,7 @@ fn surviving_bonds(input: &EpochInput<'_>, convert: impl Fn(u16) -> Fixed) -> Sp
     };
     let keep =
         |target| input.block_at_registration.get(usize::from(target)).is_some_and(|&registered| registered < since);
-    Sparse::from_stored(input.bonds, |_| keep, convert)
+    Sparse::from_stored(input.bonds, |_| Some(keep), convert)
 }
 
 /// The rate of the moving average when it is the same for all: one minus `BondsMovingAverage`.
@@ -123,24 +123,26 @@ fn moving_average(new: &Sparse, old: &Sparse, rate: Fixed) -> Sparse {
     let mut average = Sparse::with_capacity(new.size(), new.len_merged(old));
     let mut merged = Scratch::new(new.size());
     for (new_row, old_row) in new.rows().zip(old.rows()) {
+        if have_same_columns(new_row, old_row) && is_ascending(new_row) {
+            // As between most epochs: nobody is weighed for the first or the last time.
+            average.push_positive(new_row.iter().zip(old_row).map(|(new, old)| {
+                let value = part_of(new.value(), rate).saturating_add(part_of(old.value(), kept));
+                (new.column(), value)
+            }));
+            continue;
+        }
         let mut push = |column, value| {
             if value > Fixed::ZERO {
                 average.push(column, value);
             }
         };
-        if have_same_columns(new_row, old_row) && is_ascending(new_row) {
-            // As between most epochs: nobody is weighed for the first or the last time.
-            for (new, old) in new_row.iter().zip(old_row) {
-                let value = multiply(rate, new.value()).saturating_add(multiply(kept, old.value()));
-                push(new.column(), value);
-            }
-        } else if is_ascending(new_row) && is_ascending(old_row) {
+        if is_ascending(new_row) && is_ascending(old_row) {
             merge(new_row, old_row, |column, new, old| {
-                push(column, multiply(rate, new).saturating_add(multiply(kept, old)));
+                push(column, part_of(new, rate).saturating_add(part_of(old, kept)));
             });
         } else {
-            new_row.iter().for_each(|entry| merged.add(entry.column(), multiply(rate, entry.value())));
-            old_row.iter().for_each(|entry| merged.add(entry.column(), multiply(kept, entry.value())));
+            new_row.iter().for_each(|entry| merged.add(entry.column(), part_of(entry.value(), rate)));
+            old_row.iter().for_each(|entry| merged.add(entry.column(), part_of(entry.value(), kept)));
             merged.take_ascending(push);
         }
         average.end_row();

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Fixed, multiply, normalize, sum};
+use crate::fixed::{Fixed, normalize, part_of, sum};
 use crate::sparse::{Entry, Sparse, at};
 
 /// The smallest score for which more than `minority` of the stake scores no higher; the largest score if there is none.
@@ -68,11 +68,13 @@ pub(crate) fn consensus(active_stake: &[Fixed], weights: &Sparse, kappa: Fixed) 
     let minority = total.saturating_sub(kappa);
     Columns::of(weights, &stake).map_each(|votes| {
         let stake_of = |vote: Entry| at(&stake, usize::from(vote.column()));
-        // Exact, as all terms are multiples of 2^-32 and none overflows.
-        let silent = total.saturating_sub(sum(votes.iter().map(|vote| stake_of(*vote))));
-        let somebody_is_silent = votes.len() < validators;
-        if somebody_is_silent && silent > minority {
-            return Fixed::ZERO;
+        let mut silent = Fixed::ZERO;
+        if votes.len() < validators {
+            // Exact, as all terms are multiples of 2^-32 and none overflows.
+            silent = total.saturating_sub(sum(votes.iter().map(|vote| stake_of(*vote))));
+            if silent > minority {
+                return Fixed::ZERO;
+            }
         }
         median_above(votes, |vote| vote, stake_of, silent, minority).map_or(Fixed::ZERO, Entry::value)
     })
@@ -155,7 +157,7 @@ pub(crate) fn clip(weights: &Sparse, consensus: &[Fixed], active_stake: &[Fixed]
             clipped.push(entry.column(), value);
             row_sum = row_sum.saturating_add(value);
             if let Some(rank) = ranks.get_mut(column) {
-                *rank = rank.saturating_add(multiply(stake, value));
+                *rank = rank.saturating_add(part_of(value, stake));
             }
         }
         clipped.end_row();
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn a_majority_sets_consensus() {
         let rows = [alloc::vec![(2, 2), (1, 2)], alloc::vec![(2, 4)], alloc::vec![]];
-        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored));
         let half = Fixed::from_num(0.5);
         assert_eq!(consensus(&fixed(&[0.75, 0.25, 0.0]), &weights, half), fixed(&[0.0, 2.0, 2.0]));
         assert_eq!(consensus(&fixed(&[0.25, 0.75, 0.0]), &weights, half), fixed(&[0.0, 0.0, 4.0]));
@@ -188,16 +190,25 @@ mod tests {
         // 0.75 and 0.25 that have lost four last bits together: normalized, they get back two and one of them.
         let active = [Fixed::from_bits((3 << 30) - 4), Fixed::from_bits(1 << 30)];
         let rows = [alloc::vec![], alloc::vec![(0, 7)]];
-        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored));
         let kappa_above_quarter = |last_bits: i64| Fixed::from_bits((1 << 30) + last_bits);
         assert_eq!(consensus(&active, &weights, kappa_above_quarter(1)), fixed(&[7.0, 0.0]));
         assert_eq!(consensus(&active, &weights, kappa_above_quarter(2)), fixed(&[0.0, 0.0]));
     }
 
     #[test]
+    fn where_all_vote_a_majority_of_more_than_all_stake_takes_the_lowest() {
+        // Truncation leaves less than one, of which a kappa of one asks for more.
+        let third = Fixed::from_bits(0x5555_5555);
+        let rows = [alloc::vec![(2, 7)], alloc::vec![(2, 4)], alloc::vec![(2, 9), (1, 9)]];
+        let weights = Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored));
+        assert_eq!(consensus(&[third; 3], &weights, Fixed::ONE), fixed(&[0.0, 0.0, 4.0]));
+    }
+
+    #[test]
     fn clipping_drops_what_has_no_consensus_but_keeps_explicit_zeros() {
         let rows = [alloc::vec![(0, 0), (1, 5), (2, 5)], alloc::vec![], alloc::vec![]];
-        let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
+        let weights = Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored));
         let clipped = clip(&weights, &fixed(&[0.0, 0.0, 3.0]), &fixed(&[0.5, 0.0, 0.0]));
         assert_eq!((clipped.row_sums, clipped.ranks), (fixed(&[3.0, 0.0, 0.0]), fixed(&[0.0, 0.0, 1.5])));
         let row: Vec<_> =
@@ -222,7 +233,7 @@ mod tests {
                 .chunks(n)
                 .map(|row| (0..).zip(row).filter_map(|(column, cell)| cell.map(|value| (column, value))).collect())
                 .collect();
-            let weights = Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored));
+            let weights = Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored));
             let kappa = crate::proportion_from_u16(kappa);
             let got = consensus(&active, &weights, kappa);
 

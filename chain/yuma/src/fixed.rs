@@ -22,6 +22,15 @@ pub(crate) fn multiply(x: Fixed, y: Fixed) -> Fixed {
     i64::try_from(product).map_or(if product < 0 { Fixed::MIN } else { Fixed::MAX }, Fixed::from_bits)
 }
 
+/// `x * share`, rounded down, of what is not negative and a share of at most one: as [`multiply`], in half the instructions.
+/// What an epoch does most.
+#[inline]
+pub(crate) fn part_of(x: Fixed, share: Fixed) -> Fixed {
+    debug_assert!(x >= Fixed::ZERO && (Fixed::ZERO..=Fixed::ONE).contains(&share), "{x} * {share}");
+    let product = u128::from(x.to_bits().cast_unsigned()) * u128::from(share.to_bits().cast_unsigned());
+    Fixed::from_bits(((product >> Fixed::FRAC_NBITS) as u64).cast_signed())
+}
+
 /// `x / divisor`, truncated, and zero where it is not defined: a share of nothing is nothing.
 pub(crate) fn divide(x: Fixed, divisor: Fixed) -> Fixed {
     x.checked_div(divisor).unwrap_or(Fixed::ZERO)
@@ -98,7 +107,7 @@ pub fn proportion_from_u16(stored: u16) -> Fixed {
 
 /// A proportion as the chain stores it: `floor(x * 65535)`, saturating.
 pub fn proportion_to_u16(proportion: Fixed) -> u16 {
-    multiply(proportion.clamp(Fixed::ZERO, Fixed::ONE), U16_MAX).saturating_to_num()
+    part_of(U16_MAX, proportion.clamp(Fixed::ZERO, Fixed::ONE)).saturating_to_num()
 }
 
 /// The exponential, with its argument clamped to `-20..=20` so that it fits.
@@ -163,6 +172,10 @@ mod tests {
         /// Numbers of every size, by shifting any.
         #[test]
         fn products_and_quotients_are_the_plain_ones(x in any::<i64>(), divisor in any::<i64>(), by in (0_u32..64, 0_u32..64)) {
+            let (amount, share) = (Fixed::from_bits((x >> by.0) & i64::MAX), Fixed::from_bits(divisor & 0xffff_ffff));
+            for share in [share, Fixed::ONE] {
+                prop_assert_eq!(part_of(amount, share), amount.saturating_mul(share));
+            }
             let (x, divisor) = (Fixed::from_bits(x >> by.0), Fixed::from_bits(divisor >> by.1));
             prop_assert_eq!(multiply(x, divisor), x.saturating_mul(divisor));
             prop_assert_eq!(Divisor::new(divisor).divide(x), divide(x, divisor));

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fixed::{Divisor, Fixed, multiply, sum};
+use crate::fixed::{Divisor, Fixed, part_of, sum};
 
 /// One stored value of a row, and its column (the target's uid), in one word: few bytes to move, and words are in the
 /// order of values.
@@ -16,9 +16,10 @@ impl Entry {
     /// What is left for the value: all that an epoch's matrices hold, shares of one and stored `u16`, is below 2^16.
     const MAX_VALUE: Fixed = Fixed::from_bits((1 << (64 - Self::COLUMN_BITS)) - 1);
 
+    /// The value must not be negative, nor above what is left for it.
     pub(crate) fn new(column: u16, value: Fixed) -> Self {
-        let value = value.clamp(Fixed::ZERO, Self::MAX_VALUE).to_bits().cast_unsigned();
-        Self((value << Self::COLUMN_BITS) | u64::from(column))
+        debug_assert!((Fixed::ZERO..=Self::MAX_VALUE).contains(&value), "{value}");
+        Self((value.to_bits().cast_unsigned() << Self::COLUMN_BITS) | u64::from(column))
     }
 
     pub(crate) fn column(self) -> u16 {
@@ -54,22 +55,39 @@ impl Sparse {
         self.entries.push(Entry::new(column, value));
     }
 
+    /// Adds a whole row, but for values that are zero, and ends it.
+    pub(crate) fn push_positive(&mut self, row: impl ExactSizeIterator<Item = (u16, Fixed)>) {
+        let start = self.entries.len();
+        let mut has_zero = false;
+        self.entries.extend(row.map(|(column, value)| {
+            has_zero |= value == Fixed::ZERO;
+            Entry::new(column, value)
+        }));
+        if has_zero {
+            let kept = self.entries.split_off(start).into_iter().filter(|entry| entry.value() > Fixed::ZERO);
+            self.entries.extend(kept);
+        }
+        self.end_row();
+    }
+
     /// Ends the row that is being built.
     pub(crate) fn end_row(&mut self) {
         self.row_ends.push(self.entries.len());
     }
 
-    /// Reads stored rows: keeps the entries that `keep_in(row)` keeps by column, with their value converted.
+    /// Reads stored rows: keeps the entries that `keep_in(row)` keeps by column, none of a row for which it is `None`, with
+    /// their value converted.
     pub(crate) fn from_stored<Keep: Fn(u16) -> bool>(
         rows: &[crate::input::Row],
-        keep_in: impl Fn(u16) -> Keep,
+        keep_in: impl Fn(u16) -> Option<Keep>,
         convert: impl Fn(u16) -> Fixed,
     ) -> Self {
         let mut matrix = Self::with_capacity(rows.len(), rows.iter().map(Vec::len).sum());
         for (uid, row) in (0..=u16::MAX).zip(rows) {
-            let keep = keep_in(uid);
-            let kept = row.iter().filter(|&&(column, _)| keep(column));
-            matrix.entries.extend(kept.map(|&(column, stored)| Entry::new(column, convert(stored))));
+            if let Some(keep) = keep_in(uid) {
+                let kept = row.iter().filter(|&&(column, _)| keep(column));
+                matrix.entries.extend(kept.map(|&(column, stored)| Entry::new(column, convert(stored))));
+            }
             matrix.end_row();
         }
         matrix
@@ -107,9 +125,9 @@ impl Sparse {
         }
     }
 
-    /// Multiplies each row by its factor.
+    /// Multiplies each row by its factor, a share of one.
     pub(crate) fn scale_rows(&mut self, factors: &[Fixed]) {
-        self.map_values(|row, entry| multiply(entry.value(), at(factors, row)));
+        self.map_values(|row, entry| part_of(entry.value(), at(factors, row)));
     }
 
     /// Scales each row to sum one; rows of sum zero stay.
@@ -137,7 +155,7 @@ impl Sparse {
         let sums = self.column_divisors();
         let product = |entry: &Entry| {
             let column = usize::from(entry.column());
-            multiply(share(entry.value(), sums.get(column)), at(factors, column))
+            part_of(share(entry.value(), sums.get(column)), at(factors, column))
         };
         self.rows().map(|row| sum(row.iter().map(product))).collect()
     }
@@ -154,7 +172,7 @@ impl Sparse {
 
     /// `result_i = sum_j value_ij * factor_j`, each product truncated.
     pub(crate) fn weighted_row_sums(&self, factors: &[Fixed]) -> Vec<Fixed> {
-        let product = |entry: &Entry| multiply(entry.value(), at(factors, usize::from(entry.column())));
+        let product = |entry: &Entry| part_of(entry.value(), at(factors, usize::from(entry.column())));
         self.rows().map(|row| sum(row.iter().map(product))).collect()
     }
 
@@ -254,7 +272,7 @@ mod tests {
     /// `[[., 1, 3], [., ., .], [2, ., 1]]`
     fn sample() -> Sparse {
         let rows = [alloc::vec![(1, 1), (2, 3)], alloc::vec![], alloc::vec![(0, 2), (2, 1)]];
-        Sparse::from_stored(&rows, |_| |_| true, |stored| Fixed::from_num(stored))
+        Sparse::from_stored(&rows, |_| Some(|_| true), |stored| Fixed::from_num(stored))
     }
 
     fn values(matrix: &Sparse) -> Vec<Vec<(u16, f64)>> {
@@ -285,8 +303,8 @@ mod tests {
 
     #[test]
     fn rows_are_summed_by_weight() {
-        let factors = [fixed(0.5), fixed(100.0), fixed(2.0)];
-        assert_eq!(sample().weighted_row_sums(&factors), [fixed(106.0), fixed(0.0), fixed(3.0)]);
+        let factors = [fixed(0.5), fixed(1.0), fixed(0.25)];
+        assert_eq!(sample().weighted_row_sums(&factors), [fixed(1.75), fixed(0.0), fixed(1.25)]);
     }
 
     #[test]

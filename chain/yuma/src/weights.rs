@@ -13,16 +13,17 @@ use crate::sparse::Sparse;
 pub(crate) fn masked_weights(input: &EpochInput<'_>, permits: &[bool]) -> Sparse {
     let keep_in = |uid: u16| {
         let index = usize::from(uid);
-        let permitted = permits.get(index).copied().unwrap_or(false);
+        permits.get(index).filter(|&&permitted| permitted)?;
         let may_weigh_itself = input.owner_uid == Some(uid);
         let updated = input.last_update.get(index).copied().unwrap_or(0);
         let committed = input.earliest_live_commit.and_then(|blocks| blocks.get(index).copied().flatten());
         // Registered no later than this, a target is the neuron that was weighed.
-        let until = updated.checked_sub(1).map(|before| committed.map_or(before, |block| block.min(before)));
-        move |target: u16| {
-            let registered = input.block_at_registration.get(usize::from(target)).copied();
-            permitted && (may_weigh_itself || uid != target) && registered.is_some_and(|block| Some(block) <= until)
-        }
+        let before = updated.checked_sub(1)?;
+        let until = committed.map_or(before, |block| block.min(before));
+        Some(move |target: u16| {
+            let registered = input.block_at_registration.get(usize::from(target));
+            (may_weigh_itself || uid != target) && registered.is_some_and(|&block| block <= until)
+        })
     };
     let mut weights = Sparse::from_stored(input.weights, keep_in, |stored| Fixed::from_num(stored));
     weights.normalize_rows();
