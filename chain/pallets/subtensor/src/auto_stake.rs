@@ -40,10 +40,11 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Who stakes what it mines on one hotkey does so on another.
+    /// Who stakes what it mines on one hotkey does so on another. In linear time, however many they are.
     pub(crate) fn move_auto_stakes(netuid: NetUid, old: &T::AccountId, new: &T::AccountId) {
-        for coldkey in AutoStakeDestinationColdkeys::<T>::get(old, netuid) {
-            Self::put_auto_stake(&coldkey, netuid, new);
+        for coldkey in AutoStakeDestinationColdkeys::<T>::take(old, netuid) {
+            AutoStakeDestination::<T>::insert(&coldkey, netuid, new);
+            AutoStakeDestinationColdkeys::<T>::append(new, netuid, coldkey);
         }
     }
 

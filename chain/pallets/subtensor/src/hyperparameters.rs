@@ -200,7 +200,8 @@ impl<T: Config> Pallet<T> {
         PendingChildKeyCooldown::<T>::put(blocks);
     }
 
-    /// Sets a subnet's tempo as its owner: within narrower bounds than root's, once in a while.
+    /// Sets a subnet's tempo as its owner: within narrower bounds than root's, and not more often than other
+    /// hyperparameters.
     pub(crate) fn do_set_tempo(origin: OriginFor<T>, netuid: NetUid, tempo: u16) -> DispatchResult {
         /// The number of this call, for its rate limit.
         const CALL: u8 = 139;

@@ -17,9 +17,9 @@ use crate::{
 use alloc::vec::Vec;
 
 impl<T: Config> Pallet<T> {
-    /// By what the subnets that take part share the block's TAO: the average price times what miners were not burned
-    /// of; the average price alone where all were burned of everything. As long as no price has an average (it takes some blocks to be more than nothing), as if all prices were
-    /// equal; Bittensor emits nothing until then.
+    /// By what the subnets that take part share the block's TAO: the average price times what miners were not burned of;
+    /// the average price alone where all were burned of everything. As long as no price has an average (it takes some
+    /// blocks to be more than nothing), as if all prices were equal; Bittensor emits nothing until then.
     pub(crate) fn emission_weights(taking: &[NetUid]) -> Vec<u64> {
         let prices: Vec<Proportion> = taking.iter().map(|netuid| Self::moving_price(*netuid)).collect();
         let unpriced = prices.iter().all(|price| *price == Proportion::ZERO);

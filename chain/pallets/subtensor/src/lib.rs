@@ -82,7 +82,6 @@ mod take;
 mod timelocked;
 mod trimming;
 mod types;
-mod upgrade;
 mod weights;
 
 #[cfg(test)]
@@ -209,10 +208,6 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(block: BlockNumberFor<T>) -> Weight {
             Self::begin_block(block.unique_saturated_into())
-        }
-
-        fn on_runtime_upgrade() -> Weight {
-            Self::catch_up()
         }
 
         fn on_finalize(_block: BlockNumberFor<T>) {

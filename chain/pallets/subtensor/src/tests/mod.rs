@@ -31,7 +31,6 @@ mod take;
 mod timelocked;
 mod triggered_epochs;
 mod trimming;
-mod upgrade;
 mod weights;
 
 use crate::{Event, NetUid, SubnetOwnerHotkey, TaoBalance, Uids, defaults::RAO_PER_TAO};
