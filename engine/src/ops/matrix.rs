@@ -14,8 +14,6 @@ use crate::cpu::Cpu;
 
 /// Longest piece of the inner dimension: bounds what a block of operands takes of the caches. Part of every result's bits.
 pub(crate) const INNER_PIECE: usize = 512;
-/// Most vectors side by side in a tile.
-const TILE_VECTORS: usize = 3;
 /// Most values in a vector.
 const MAX_LANES: usize = 16;
 /// Rows of the left operand that are gone through for one panel of the right one.
@@ -128,8 +126,9 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // A tile's sums, a vector of each column and a broadcast value fill the registers: 32 of 16 lanes, 16 of 8 lanes.
-        if S::F32_LANES == 8 { self.run::<S, 4>(simd) } else { self.run::<S, 8>(simd) }
+        // A tile's sums, a vector of each column and a broadcast value have to fit the registers: 32 of 16 lanes, and 16 of 8
+        // lanes, of which one is left over, or a compiler that orders loads to its taste keeps sums in memory.
+        if S::F32_LANES == 8 { self.run::<S, 6, 2>(simd) } else { self.run::<S, 8, 3>(simd) }
     }
 }
 
@@ -143,10 +142,10 @@ struct Panel {
 
 impl Product<'_> {
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize>(mut self, simd: S) {
+    fn run<S: Simd, const ROWS: usize, const WIDEST: usize>(mut self, simd: S) {
         for from in (0..self.k).step_by(self.piece) {
             let inner = from..self.k.min(from + self.piece);
-            let panels = self.panels(S::F32_LANES, &inner);
+            let panels = self.panels(S::F32_LANES, WIDEST, &inner);
             for first in (0..self.m).step_by(ROW_BLOCK) {
                 let rows = first..self.m.min(first + ROW_BLOCK);
                 self.block::<S, ROWS>(simd, rows, &inner, &panels);
@@ -155,13 +154,13 @@ impl Product<'_> {
         }
     }
 
-    /// Cuts the right operand's columns in panels, and packs those that are not read in place.
+    /// Cuts the right operand's columns in panels of at most `widest` vectors, and packs those that are not read in place.
     #[inline(always)]
-    fn panels(&mut self, lanes: usize, inner: &Range<usize>) -> Vec<Panel> {
+    fn panels(&mut self, lanes: usize, widest: usize, inner: &Range<usize>) -> Vec<Panel> {
         let vectors = self.n.div_ceil(lanes);
-        let count = vectors.div_ceil(TILE_VECTORS);
+        let count = vectors.div_ceil(widest);
         let in_place =
-            self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= TILE_VECTORS * lanes);
+            self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= widest * lanes);
         let mut packed = std::mem::take(&mut self.packed.right);
         let mut used = 0;
         let mut panels = Vec::with_capacity(count);
@@ -201,7 +200,6 @@ impl Product<'_> {
                 _ if used < width => self.copy_right(inner, columns, width, to),
                 48 => self.copy_right_of::<48>(inner, columns.start, to),
                 32 => self.copy_right_of::<32>(inner, columns.start, to),
-                24 => self.copy_right_of::<24>(inner, columns.start, to),
                 16 => self.copy_right_of::<16>(inner, columns.start, to),
                 _ => self.copy_right(inner, columns, width, to),
             }
