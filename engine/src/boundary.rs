@@ -66,6 +66,11 @@ impl BoundaryTensor {
         }
     }
 
+    /// What crosses a boundary of width 0.
+    pub(crate) fn empty(rows: usize) -> Self {
+        Self { rows, width: 0, values: Vec::new() }
+    }
+
     /// Tokens.
     pub fn rows(&self) -> usize {
         self.rows

@@ -4,10 +4,7 @@
 //! a small graph around it. Inside, the pass runs on flat buffers (`model::plan`). The gradient of θ does not go through
 //! Candle's gradient store, which would copy it three times per microbatch: it is added where it accumulates.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout as TensorLayout, Shape, Storage, Tensor, Var};
 use serde::{Deserialize, Serialize};
@@ -16,10 +13,12 @@ use thiserror::Error;
 use crate::{
     boundary::BoundaryTensor,
     cpu::Cpu,
+    flights::{Flights, Handed},
     memory::{MemoryError, Workload},
     model::{ConfigError, Gradients, ModelConfig, Passed, Recompute, Saved, StageIndex, StagePlan, Weights},
     optimizer::OptimizerConfig,
     tokens::{TokenBatch, TokensError},
+    tolerance::AcceleratorError,
 };
 
 /// A microbatch within a window, by its index.
@@ -144,12 +143,15 @@ pub enum StageError {
         /// Tokens of each.
         found_context: usize,
     },
+    /// The device is not to be had.
+    #[error(transparent)]
+    Accelerator(#[from] AcceleratorError),
     /// The tensor library failed.
     #[error("tensor library: {0}")]
     Tensor(#[from] candle_core::Error),
 }
 
-struct InFlight {
+struct Pass {
     incoming: Option<Var>,
     outgoing: Tensor,
     saved_bytes: usize,
@@ -160,12 +162,11 @@ pub struct Stage {
     plan: Arc<StagePlan>,
     cpu: Cpu,
     weights: Weights,
-    limit: usize,
     layers: usize,
     recompute: Recompute,
     /// Sequences and tokens of each that memory was planned for.
     planned: Option<(usize, usize)>,
-    in_flight: BTreeMap<MicrobatchId, InFlight>,
+    in_flight: Flights<Pass>,
     gradients: Arc<Mutex<Gradients>>,
 }
 
@@ -187,11 +188,10 @@ impl Stage {
             plan,
             cpu: Cpu::default(),
             weights: weights.clone(),
-            limit: max_in_flight,
             layers,
             recompute: Recompute::Nothing,
             planned: None,
-            in_flight: BTreeMap::new(),
+            in_flight: Flights::new(stage, max_in_flight),
             gradients,
         })
     }
@@ -244,7 +244,7 @@ impl Stage {
 
     /// Bytes of intermediate results that the microbatches in flight hold for their way back.
     pub fn in_flight_bytes(&self) -> u64 {
-        self.in_flight.values().map(|pass| pass.saved_bytes as u64).sum()
+        self.in_flight.passes().map(|pass| pass.saved_bytes as u64).sum()
     }
 
     /// From now on runs only the first `layers` layers of the stage; the rest pass their input through. What a neuron
@@ -262,18 +262,13 @@ impl Stage {
         incoming: Option<&BoundaryTensor>,
     ) -> Result<StageOutput, StageError> {
         let stage = self.index();
-        if self.in_flight.contains_key(&id) {
-            return Err(StageError::AlreadyInFlight { id, stage });
-        }
-        if self.in_flight.len() >= self.limit {
-            return Err(StageError::Full { stage, limit: self.limit });
-        }
+        self.in_flight.admit(id)?;
         tokens.check(self.config())?;
         if let Some((batch, context)) = self.planned.filter(|&(b, c)| tokens.batch() > b || tokens.context() > c) {
             let (found_batch, found_context) = (tokens.batch(), tokens.context());
             return Err(StageError::LargerThanPlanned { stage, batch, context, found_batch, found_context });
         }
-        self.check_shape("incoming z", tokens.tokens(), self.config().incoming_width(stage), incoming)?;
+        Handed::Incoming.check(self.config(), stage, tokens.tokens(), incoming)?;
 
         let rows = tokens.tokens();
         let (incoming, z) = match incoming {
@@ -289,7 +284,7 @@ impl Stage {
             Some(loss_sum) => StageOutput::Loss { loss_sum, tokens: rows as u64 },
             None => StageOutput::Boundary(BoundaryTensor::from_tensor(&outgoing)?),
         };
-        self.in_flight.insert(id, InFlight { incoming, outgoing, saved_bytes });
+        self.in_flight.insert(id, Pass { incoming, outgoing, saved_bytes });
         Ok(output)
     }
 
@@ -302,10 +297,10 @@ impl Stage {
         gradient: Option<&BoundaryTensor>,
     ) -> Result<Option<BoundaryTensor>, StageError> {
         let stage = self.index();
-        let pass = self.in_flight.get(&id).ok_or(StageError::NotInFlight { id, stage })?;
+        let pass = self.in_flight.get(id)?;
         let rows = if self.config().is_last(stage) { 0 } else { pass.outgoing.dim(0)? };
-        self.check_shape("gradient of the outgoing z", rows, self.config().outgoing_width(stage), gradient)?;
-        let pass = self.in_flight.remove(&id).ok_or(StageError::NotInFlight { id, stage })?;
+        Handed::OutgoingGradient.check(self.config(), stage, rows, gradient)?;
+        let pass = self.in_flight.take(id)?;
         let store = match gradient {
             Some(gradient) => pass.outgoing.apply_op1(Seed(gradient.to_tensor()?))?.backward()?,
             None => pass.outgoing.backward()?,
@@ -322,14 +317,12 @@ impl Stage {
 
     /// Forgets a microbatch in flight; says whether there was one. Its gradients are not counted.
     pub fn drop_microbatch(&mut self, id: MicrobatchId) -> bool {
-        self.in_flight.remove(&id).is_some()
+        self.in_flight.forget(id)
     }
 
     /// Forgets all microbatches in flight and says how many there were.
     pub fn drop_all(&mut self) -> usize {
-        let dropped = self.in_flight.len();
-        self.in_flight.clear();
-        dropped
+        self.in_flight.clear()
     }
 
     /// The gradients summed since the last call, in the order of the backward passes; the sum starts anew.
@@ -348,8 +341,9 @@ impl Stage {
     /// function of one θ.
     pub fn set_weights(&mut self, weights: &Weights) -> Result<(), StageError> {
         let stage = self.index();
-        if !self.in_flight.is_empty() {
-            return Err(StageError::NotDrained { stage, in_flight: self.in_flight.len() });
+        match self.in_flight.len() {
+            0 => {}
+            in_flight => return Err(StageError::NotDrained { stage, in_flight }),
         }
         match self.accumulated_tokens() {
             0 => check_weights(&self.plan, weights)?,
@@ -382,26 +376,6 @@ impl Stage {
     /// Logits of every token, [tokens, vocab]; `None` unless this is the last stage.
     pub(crate) fn logits(&self, tokens: &TokenBatch, z: &Tensor) -> Result<Option<Vec<f32>>, StageError> {
         Ok(self.plan.logits(&self.cpu, self.weights.values(), tokens, &values(z)?))
-    }
-
-    fn check_shape(
-        &self,
-        what: &'static str,
-        rows: usize,
-        width: usize,
-        tensor: Option<&BoundaryTensor>,
-    ) -> Result<(), StageError> {
-        let stage = self.index();
-        let needed = match what {
-            "incoming z" => !self.config().is_first(stage),
-            _ => !self.config().is_last(stage),
-        };
-        let (found_rows, found_width) = tensor.map_or((0, 0), |tensor| (tensor.rows(), tensor.width()));
-        if needed == tensor.is_some() && (!needed || (found_rows, found_width) == (rows, width)) {
-            return Ok(());
-        }
-        let (expected_rows, expected_width) = if needed { (rows, width) } else { (0, 0) };
-        Err(StageError::WrongShape { stage, what, expected_rows, expected_width, found_rows, found_width })
     }
 }
 

@@ -14,6 +14,11 @@ use crate::{buffer::Buffer, cpu::Cpu};
 /// better. Part of the bits of the gradients of keys and values.
 pub(crate) const QUERY_ROWS: usize = 64;
 
+/// The angle at place `i` of a table of `half` features a position: `position / base^(feature / half)`, in f64 (Su et al. 2021).
+pub(crate) fn rotary_angle(i: usize, half: usize, base: u32) -> f64 {
+    (i / half) as f64 / libm::pow(f64::from(base), (i % half) as f64 / half as f64)
+}
+
 /// Cosines and sines of the rotary encoding, [context, head_width / 2] each. Feature i turns together with feature
 /// i + head_width / 2, as in Llama checkpoints.
 pub(crate) struct Rotary {
@@ -25,11 +30,7 @@ pub(crate) struct Rotary {
 impl Rotary {
     pub(crate) fn new(context: usize, head_width: usize, base: u32) -> Self {
         let half = head_width / 2;
-        let angle = |i: usize| {
-            let (position, pair) = (i / half, i % half);
-            position as f64 / libm::pow(f64::from(base), pair as f64 / half as f64)
-        };
-        let table = |f: fn(f64) -> f64| (0..context * half).map(|i| f(angle(i)) as f32).collect();
+        let table = |f: fn(f64) -> f64| (0..context * half).map(|i| f(rotary_angle(i, half, base)) as f32).collect();
         Self { cosines: table(libm::cos), sines: table(libm::sin), half }
     }
 

@@ -1,0 +1,98 @@
+//! What a stage can run on beside the exact engine.
+
+use std::{fmt, str::FromStr};
+
+use candle_core::Device;
+use thiserror::Error;
+
+/// A kind of device that Candle computes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Accelerator {
+    /// The processor, with Candle's own matrix products.
+    Cpu,
+    /// An NVIDIA card; programs built with the feature `cuda`.
+    Cuda,
+    /// An Apple card; programs built with the feature `metal`.
+    Metal,
+}
+
+/// A device that cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AcceleratorError {
+    /// The program has no code for it.
+    #[error("this program was built without {0}: build it with `--features {0}`")]
+    NotBuilt(Accelerator),
+    /// The machine, or its driver, has none.
+    #[error("no {accelerator} device can be opened: {source}")]
+    NotThere {
+        /// Which.
+        accelerator: Accelerator,
+        /// What the driver says.
+        source: candle_core::Error,
+    },
+}
+
+/// No accelerator has that name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{0}` is no device: cpu, cuda or metal")]
+pub struct UnknownAccelerator(String);
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        })
+    }
+}
+
+impl FromStr for Accelerator {
+    type Err = UnknownAccelerator;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found =
+            [Self::Cpu, Self::Cuda, Self::Metal].into_iter().find(|accelerator| accelerator.to_string() == name);
+        found.ok_or_else(|| UnknownAccelerator(name.to_owned()))
+    }
+}
+
+impl Accelerator {
+    /// Those that this program has code for and this machine has a device of.
+    pub fn present() -> Vec<Self> {
+        [Self::Cpu, Self::Cuda, Self::Metal].into_iter().filter(|accelerator| accelerator.open().is_ok()).collect()
+    }
+
+    /// The first device of the kind.
+    ///
+    /// # Errors
+    /// When the program was built without it, or the machine has none.
+    pub(super) fn open(self) -> Result<Device, AcceleratorError> {
+        let not_there = |source| AcceleratorError::NotThere { accelerator: self, source };
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda if cfg!(feature = "cuda") => Device::new_cuda(0).map_err(not_there),
+            Self::Metal if cfg!(feature = "metal") => Device::new_metal(0).map_err(not_there),
+            Self::Cuda | Self::Metal => Err(AcceleratorError::NotBuilt(self)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways_and_what_is_missing_says_so() {
+        for accelerator in [Accelerator::Cpu, Accelerator::Cuda, Accelerator::Metal] {
+            assert_eq!(accelerator.to_string().parse(), Ok(accelerator));
+        }
+        assert_eq!("tpu".parse::<Accelerator>().unwrap_err().to_string(), "`tpu` is no device: cpu, cuda or metal");
+        assert!(Accelerator::present().contains(&Accelerator::Cpu));
+        if !cfg!(feature = "metal") {
+            let error = Accelerator::Metal.open().unwrap_err();
+            assert_eq!(error.to_string(), "this program was built without metal: build it with `--features metal`");
+        }
+    }
+}

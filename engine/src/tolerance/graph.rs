@@ -1,0 +1,185 @@
+//! A stage in Candle's primitive operations, differentiated by Candle. The formulas are those of `docs/engine.md`; no code is
+//! shared with the exact passes but the layout of the parameters and the angles of rotary positions.
+
+use std::collections::BTreeMap;
+
+use candle_core::{D, DType, Device, Result, Tensor, Var};
+
+use crate::{
+    model::{Bottleneck, ModelConfig, StageIndex, Weights},
+    ops::{attention::rotary_angle, rms_norm::EPSILON},
+    tokens::TokenBatch,
+};
+
+/// What a pass through the graph ends in.
+pub(super) enum Passed {
+    /// The outgoing z, [n, boundary width].
+    Boundary(Tensor),
+    /// Of a boundary of width 0: no value leaves.
+    Nothing,
+    /// The loss of each token, [n], in nats.
+    Losses(Tensor),
+}
+
+/// A stage's parameters on a device, and how a pass goes through them.
+pub(super) struct Graph {
+    config: ModelConfig,
+    stage: StageIndex,
+    device: Device,
+    dtype: DType,
+    /// By name, without `.weight`.
+    parameters: BTreeMap<String, Var>,
+    /// Of the rotary positions: [context, head_width / 2] each.
+    cosines: Tensor,
+    sines: Tensor,
+}
+
+impl Graph {
+    /// The parameters are rounded to `dtype`.
+    pub(super) fn new(config: &ModelConfig, weights: &Weights, device: &Device, dtype: DType) -> Result<Self> {
+        let mut parameters = BTreeMap::new();
+        for parameter in weights.layout().parameters() {
+            let values = &weights.values()[parameter.range.clone()];
+            let tensor = Tensor::from_slice(values, parameter.shape.as_slice(), device)?.to_dtype(dtype)?;
+            parameters.insert(parameter.name.trim_end_matches(".weight").to_owned(), Var::from_tensor(&tensor)?);
+        }
+        let (context, half) = (config.context, config.head_width() / 2);
+        let table = |f: fn(f64) -> f64| {
+            let values = (0..context * half).map(|i| f(rotary_angle(i, half, config.rope_base)));
+            Tensor::from_vec(values.collect::<Vec<f64>>(), (context, half), &Device::Cpu)?
+                .to_dtype(dtype)?
+                .to_device(device)
+        };
+        let (cosines, sines) = (table(libm::cos)?, table(libm::sin)?);
+        let (config, device) = (config.clone(), device.clone());
+        Ok(Self { config, stage: weights.stage(), device, dtype, parameters, cosines, sines })
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(super) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// A parameter by the name that the layout has for it.
+    pub(super) fn parameter(&self, name: &str) -> Option<&Var> {
+        self.parameters.get(name.trim_end_matches(".weight"))
+    }
+
+    fn weight(&self, name: &str) -> Result<&Tensor> {
+        match self.parameters.get(name) {
+            Some(var) => Ok(var.as_tensor()),
+            None => candle_core::bail!("stage {} has no parameter {name}", self.stage),
+        }
+    }
+
+    /// `z`: [n, boundary width]; none where nothing comes in.
+    pub(super) fn forward(&self, tokens: &TokenBatch, z: Option<&Tensor>) -> Result<Passed> {
+        let ids = Tensor::from_iter(tokens.inputs(), &self.device)?;
+        let index = self.stage.as_usize();
+        let mut x = match index.checked_sub(1) {
+            None => self.embedded("model", &ids)?,
+            Some(boundary) => self.receive(&format!("model.boundaries.{boundary}"), z, &ids)?,
+        };
+        let first: usize = self.config.layers_per_stage[..index].iter().sum();
+        for layer in first..first + self.config.layers_per_stage[index] {
+            x = self.layer(&x, &format!("model.layers.{layer}"), tokens)?;
+        }
+        if self.config.is_last(self.stage) {
+            let targets = Tensor::from_iter(tokens.targets(), &self.device)?;
+            let logits = self.linear(&self.norm(&x, "model.norm")?, "lm_head")?;
+            return Ok(Passed::Losses(losses(&logits, &targets)?));
+        }
+        match self.config.bottleneck {
+            Bottleneck::AnchorRes { r, .. } => {
+                let name = format!("model.boundaries.{index}.encoder");
+                let encoded = self.perceptron(&self.norm(&x, &format!("{name}.norm"))?, &name)?;
+                Ok(Passed::Boundary((x.narrow(1, 0, r)? + encoded)?))
+            }
+            Bottleneck::Cut => Ok(Passed::Nothing),
+            Bottleneck::None => Ok(Passed::Boundary(x)),
+        }
+    }
+
+    fn embedded(&self, name: &str, ids: &Tensor) -> Result<Tensor> {
+        self.weight(&format!("{name}.embed_tokens"))?.index_select(ids, 0)
+    }
+
+    fn receive(&self, name: &str, z: Option<&Tensor>, ids: &Tensor) -> Result<Tensor> {
+        let anchor = self.embedded(name, ids)?;
+        match (self.config.bottleneck, z) {
+            (Bottleneck::AnchorRes { r, .. }, Some(z)) => {
+                let identity = z.pad_with_zeros(1, 0, self.config.d_model - r)?;
+                (identity + self.perceptron(z, &format!("{name}.decoder"))?)? + anchor
+            }
+            (Bottleneck::None, Some(z)) => z + anchor,
+            _ => Ok(anchor),
+        }
+    }
+
+    fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {
+        x.matmul(&self.weight(name)?.t()?)
+    }
+
+    fn norm(&self, x: &Tensor, name: &str) -> Result<Tensor> {
+        let scale = (x.sqr()?.mean_keepdim(D::Minus1)? + f64::from(EPSILON))?.sqrt()?;
+        x.broadcast_div(&scale)?.broadcast_mul(self.weight(name)?)
+    }
+
+    fn perceptron(&self, x: &Tensor, name: &str) -> Result<Tensor> {
+        self.linear(&self.linear(x, &format!("{name}.up_proj"))?.silu()?, &format!("{name}.down_proj"))
+    }
+
+    fn layer(&self, x: &Tensor, name: &str, tokens: &TokenBatch) -> Result<Tensor> {
+        let part = |part: &str| format!("{name}.{part}");
+        let qkv = self.linear(&self.norm(x, &part("input_layernorm"))?, &part("self_attn.qkv_proj"))?;
+        let h = (x + self.linear(&self.attention(&qkv, tokens)?, &part("self_attn.o_proj"))?)?;
+        let both = self.linear(&self.norm(&h, &part("post_attention_layernorm"))?, &part("mlp.gate_up_proj"))?;
+        let ffn = self.config.ffn;
+        let gated = (both.narrow(1, 0, ffn)?.contiguous()?.silu()? * both.narrow(1, ffn, ffn)?)?;
+        &h + self.linear(&gated, &part("mlp.down_proj"))?
+    }
+
+    /// qkv: [n, (heads + 2 · kv_heads) · head_width].
+    fn attention(&self, qkv: &Tensor, tokens: &TokenBatch) -> Result<Tensor> {
+        let (batch, context) = (tokens.batch(), tokens.context());
+        let (heads, shared, width) = (self.config.heads, self.config.kv_heads(), self.config.head_width());
+        let part = |first: usize, heads: usize| {
+            let part = qkv.narrow(1, first * width, heads * width)?;
+            part.reshape((batch, context, heads, width))?.transpose(1, 2)?.contiguous()
+        };
+        // Each head of keys and values once for every head of queries that reads it.
+        let readers = (0..heads).map(|head| (head / (heads / shared)) as u32);
+        let readers = Tensor::from_iter(readers, &self.device)?;
+        let queries = (self.turn(&part(0, heads)?, context)? / (width as f64).sqrt())?;
+        let keys = self.turn(&part(heads, shared)?, context)?.index_select(&readers, 1)?;
+        let values = part(heads + shared, shared)?.index_select(&readers, 1)?;
+        let scores = queries.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
+        let hidden = (0..context * context).map(|i| if i % context <= i / context { 0.0 } else { f32::NEG_INFINITY });
+        let mask = Tensor::from_vec(hidden.collect::<Vec<_>>(), (context, context), &self.device)?;
+        let scores = scores.broadcast_add(&mask.to_dtype(self.dtype)?)?;
+        // A constant for each row: it moves no gradient.
+        let shares = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let shares = shares.broadcast_div(&shares.sum_keepdim(D::Minus1)?)?;
+        shares.matmul(&values)?.transpose(1, 2)?.reshape((batch * context, heads * width))
+    }
+
+    /// x: [batch, heads, context, head_width].
+    fn turn(&self, x: &Tensor, context: usize) -> Result<Tensor> {
+        let half = self.config.head_width() / 2;
+        let (cosines, sines) = (self.cosines.narrow(0, 0, context)?, self.sines.narrow(0, 0, context)?);
+        let (a, b) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
+        let first = (a.broadcast_mul(&cosines)? - b.broadcast_mul(&sines)?)?;
+        let second = (b.broadcast_mul(&cosines)? + a.broadcast_mul(&sines)?)?;
+        Tensor::cat(&[first, second], D::Minus1)?.contiguous()
+    }
+}
+
+/// Cross-entropy of each row, [n].
+fn losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(1)?.detach())?;
+    let target = shifted.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?;
+    shifted.exp()?.sum(1)?.log()? - target
+}
