@@ -205,7 +205,8 @@ impl PostBudget {
 pub enum Arithmetic {
     /// Bit for bit.
     Exact,
-    /// Within a relative error, in millionths; only forward and backward, never the merge, which is always exact.
+    /// Within a relative error, in millionths; only forward and backward, never the merge, which is always exact. Refused
+    /// so far: audits compare hashes, and would convict whoever differs by a rounding.
     Tolerance {
         /// Largest relative error of an honest recomputation.
         relative_millionths: u32,
@@ -231,6 +232,9 @@ pub enum ManifestError {
         /// The most it may be.
         max: u64,
     },
+    /// Nobody could be judged by it.
+    #[error("`arithmetic` is a tolerance, but audits compare hashes; make it exact")]
+    NotJudged,
     /// Audits would go on when what they need is gone.
     #[error(
         "audits close {close_blocks} blocks after the cut, but what they need is kept for {kept_blocks} blocks; lower \
@@ -399,6 +403,9 @@ impl Manifest {
     }
 
     fn validate_judging(&self) -> Result<(), ManifestError> {
+        if self.arithmetic != Arithmetic::Exact {
+            return Err(ManifestError::NotJudged);
+        }
         let JudgingRules { hardware, close_blocks, .. } = self.judging;
         let kept_blocks =
             u64::from(self.retention_windows.saturating_sub(1)) * u64::from(self.schedule.length_blocks());
@@ -530,9 +537,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_zero_that_would_stall_a_run_is_refused() {
+    fn everything_that_would_stall_a_run_is_refused() {
         type Spoil = fn(&mut Manifest);
-        let spoils: [(&str, Spoil); 19] = [
+        let spoils: [(&str, Spoil); 20] = [
             ("version", |m| m.version = 0),
             ("model.stages", |m| m.model.stages = 0),
             ("model.batch", |m| m.model.batch = 0),
@@ -551,6 +558,7 @@ pub(crate) mod tests {
             ("judging.hardware.side", |m| m.judging.hardware.side = 100),
             ("judging.hardware", |m| m.judging.hardware.side = 2048),
             ("judging.hardware.multiplications_per_second", |m| m.judging.hardware.multiplications_per_second = 0),
+            ("arithmetic", |m| m.arithmetic = Arithmetic::Tolerance { relative_millionths: 10 }),
             ("optimizer", |m| m.optimizer = "x".repeat(MAX_ENGINE_TEXT_BYTES + 1)),
         ];
         for (field, spoil) in spoils {
