@@ -88,22 +88,38 @@ $(BENCH_VENV)/installed: bench/requirements.txt
 	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
 
-.PHONY: bench-engine
+.PHONY: bench-engine test-llama
 
-# JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor.
+# JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor. PyTorch is
+# much larger still, so it takes part only where it is asked for.
 ENGINE_VENV := $(TARGET)/bench-engine-venv
 ENGINE_NATIVE := $(TARGET)/native
+TORCH_VENV := $(TARGET)/bench-torch-venv
+TORCH_WANTED := $(filter yes,$(TORCH))
 
-bench-engine: setup $(ENGINE_VENV)/installed ## measure the engine beside JAX: docs/results/engine.json (NATIVE=no: portable build only)
+bench-engine: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/installed) ## measure the engine beside JAX: docs/results/engine.json (NATIVE=no: portable build only; TORCH=yes: PyTorch too, 6 GB)
 	@$(CARGO) build --quiet --release -p engine --example bench_engine
 	@$(if $(filter no,$(NATIVE)),,CARGO_TARGET_DIR=$(ENGINE_NATIVE) RUSTFLAGS=-Ctarget-cpu=native \
 	  $(CARGO) build --quiet --release -p engine --example bench_engine)
 	@$(ENGINE_VENV)/bin/python bench/engine/run.py --out docs/results/engine.json \
-	  --command "make bench-engine$(if $(NATIVE), NATIVE=$(NATIVE))" --portable $(TARGET)/release/examples/bench_engine \
-	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine)
+	  --command "make bench-engine$(if $(NATIVE), NATIVE=$(NATIVE))$(if $(TORCH_WANTED), TORCH=yes)" \
+	  --portable $(TARGET)/release/examples/bench_engine \
+	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine) \
+	  $(if $(TORCH_WANTED),--torch $(TORCH_VENV)/bin/python)
 
 $(ENGINE_VENV)/installed: bench/engine/requirements.txt
 	@rm -rf $(ENGINE_VENV)
 	@$(PYTHON) -m venv $(ENGINE_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
 	@$(ENGINE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/engine/requirements.txt
 	@touch $@
+
+$(TORCH_VENV)/installed: bench/engine/requirements-torch.txt
+	@rm -rf $(TORCH_VENV)
+	@$(PYTHON) -m venv $(TORCH_VENV) || { echo "bench: no virtual environments here; install python3-venv"; exit 2; }
+	@$(TORCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/engine/requirements-torch.txt
+	@touch $@
+
+test-llama: setup ## models back and forth with Hugging Face's transformers, from PyPI (with PyTorch: 6 GB)
+	@$(CARGO) build --quiet --workspace --example llama_checkpoint
+	@command -v $(PYTHON) >/dev/null || { echo "llama: all skipped, there is no $(PYTHON)"; exit 0; }; \
+	  $(PYTHON) engine/tests/python/llama.py $(TARGET)/debug/examples/llama_checkpoint $(TORCH_VENV)

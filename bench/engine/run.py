@@ -1,6 +1,6 @@
 """The engine's benchmarks: writes docs/results/engine.json and its plot. `make bench-engine` builds what it needs.
 
-    python bench/engine/run.py --portable PROGRAM [--native PROGRAM] --command "make bench-engine" --out FILE.json
+    python bench/engine/run.py --portable PROGRAM [--native PROGRAM] [--torch PYTHON] --command "make bench-engine" --out FILE.json
 
 What is compared takes turns, a step each, in processes of their own on the same cores. Machines are shared, so the least
 of many turns counts: processor time on one core, time on the wall on two.
@@ -50,19 +50,22 @@ MODEL = {
     "bottleneck": "none",
     "rope_base": 10_000,
 }
+# How PyTorch computes: as it is asked to, call by call, or compiled before.
+TORCH_FORMS = {"eager": "PyTorch, eager", "compiled": "PyTorch, torch.compile"}
 SMALL = {**MODEL, "d_model": 64, "heads": 4, "kv_heads": 2, "ffn": 192, "context": 128, "layers_per_stage": [4]}
 
 
 class Worker:
     """A process that computes when told to, and answers each line with one."""
 
-    def __init__(self, command, cores):
+    def __init__(self, command, cores, variables=None):
         self.command = command
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | (variables or {}),
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
 
@@ -96,9 +99,9 @@ def text(folder):
 
 
 class Bench:
-    def __init__(self, portable, native, folder):
+    def __init__(self, portable, native, torch, folder):
         self.programs = {"portable": portable} | ({"native": native} if native else {})
-        self.folder = folder
+        self.torch, self.folder = torch, folder
         self.corpus = text(folder)
         self.cores = sorted(os.sched_getaffinity(0))
 
@@ -114,8 +117,27 @@ class Bench:
     def jax(self, subject, weights, *arguments, cores=1):
         return Worker([sys.executable, HERE / "jax_model.py", subject, weights, *arguments], self.cores[:cores])
 
+    def pytorch(self, subject, weights, form="eager", cores=1):
+        command = [self.torch, HERE / "torch_model.py", subject, weights, *([form] if form != "eager" else [])]
+        # What it compiles goes when the rest does, and is compiled in its own process: others would outlive the compiling.
+        cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.folder / "inductor"), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+        return Worker(command, self.cores[:cores], cache)
+
+    def torch_forms(self, stack, subject, weights, cores):
+        """PyTorch's workers, where there is PyTorch; compiled, where it has a compiler that works."""
+        for form in TORCH_FORMS if self.torch else ():
+            worker = stack.enter_context(self.pytorch(subject, weights, form, cores))
+            try:
+                worker.ask("train 1")
+            except RuntimeError as error:
+                if form == "eager":
+                    raise
+                print(f"PyTorch is measured eager only: {error}", flush=True)
+            else:
+                yield form, worker
+
     def speed(self, cores):
-        """Steps of the same model on the same data: ours, JAX's, and the products alone."""
+        """Steps of the same model on the same data: ours, JAX's, PyTorch's, and the products alone."""
         clock, word = ("cpu", "one core") if cores == 1 else ("wall", f"{cores} cores")
         print(f"speed on {word} ...", flush=True)
         subject = self.subject(f"speed-{cores}", MODEL, 8, threads=cores)
@@ -130,6 +152,8 @@ class Bench:
                 asked["AVX2"] = "train"
             workers["jax"] = stack.enter_context(self.jax(subject, weights, cores=cores))
             asked["jax"] = "train"
+            for form, worker in self.torch_forms(stack, subject, weights, cores):
+                workers[form], asked[form] = worker, "train"
             workers["floor"] = stack.enter_context(self.engine(subject, cores=cores))
             asked["floor"] = "floor"
             times = {name: [] for name in workers}
@@ -145,6 +169,7 @@ class Bench:
             "native": "ours, built for this machine",
             "AVX2": "ours, portable build held to AVX2",
             "jax": "JAX, jit",
+            **TORCH_FORMS,
             "floor": "the linear layers' products alone, crate gemm",
         }
         for name, value in least.items():
@@ -160,6 +185,16 @@ class Bench:
                 f"crate gemm on the linear layers' shapes, {word}",
                 ">= 75",
             )
+        forms = [form for form in TORCH_FORMS if form in least]
+        if forms:
+            faster = min(forms, key=least.get)
+            for name in self.programs:
+                yield results.Row(
+                    f"{labels[name]}: speed beside PyTorch, {word}",
+                    least[faster] / least[name],
+                    "times as fast",
+                    f"{labels[faster]}, on {word}",
+                )
 
     def losses(self):
         """The same model from the same weights on the same tokens, and how far JAX is from itself."""
@@ -189,6 +224,15 @@ class Bench:
             "JAX",
             "< 5",
         )
+        if self.torch:
+            with self.pytorch(subject, weights) as pytorch:
+                others = pytorch.ask(f"train {LOSS_STEPS}")["losses"]
+            yield results.Row(
+                f"PyTorch: largest difference of a loss in {LOSS_STEPS} steps",
+                apart(others, theirs, LOSS_STEPS) / noise,
+                "times JAX's from itself",
+                "JAX",
+            )
 
     def memory(self):
         print("memory ...", flush=True)
@@ -238,11 +282,12 @@ def main():
     parser = argparse.ArgumentParser(description="Measures the engine.")
     parser.add_argument("--portable", type=pathlib.Path, required=True, help="engine's example bench_engine, optimised")
     parser.add_argument("--native", type=pathlib.Path, help="the same, built for this machine's processor")
+    parser.add_argument("--torch", type=pathlib.Path, help="a Python that has PyTorch, to measure that too")
     parser.add_argument("--command", required=True, help="what to run to get these results again")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the results file, .json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(arguments.portable, arguments.native, pathlib.Path(folder))
+        bench = Bench(arguments.portable, arguments.native, arguments.torch, pathlib.Path(folder))
         rows = [*bench.losses(), *bench.memory(), *bench.speed(1)]
         if len(bench.cores) > 1:
             rows += bench.speed(2)

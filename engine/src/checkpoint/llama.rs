@@ -83,6 +83,17 @@ pub enum LlamaError {
         /// How.
         found: String,
     },
+    /// Rotary positions said in two ways, of which readers choose differently.
+    #[error("rotary positions are described twice, in rope_scaling and in rope_parameters: leave one of them out")]
+    RotaryTwice,
+    /// Attention that sees what comes after.
+    #[error("attention sees later tokens too (is_causal is false); only what came before is seen here")]
+    NotCausal,
+    /// A tied head, and beside it one that is not the embedding.
+    #[error(
+        "the files hold another head than the embedding that tie_word_embeddings makes it: say false, or leave {HEAD} out"
+    )]
+    OtherHead,
     /// Heads that together are not as wide as the model.
     #[error("{heads} heads of {head_dim} features are not the model's {hidden_size}: other widths are not computed")]
     HeadWidth {
@@ -204,6 +215,7 @@ struct Described {
     attention_bias: Option<bool>,
     mlp_bias: Option<bool>,
     tie_word_embeddings: Option<bool>,
+    is_causal: Option<bool>,
     sliding_window: Option<usize>,
     quantization_config: Option<serde::de::IgnoredAny>,
 }
@@ -233,6 +245,9 @@ impl Described {
             if asked == Some(true) {
                 return Err(LlamaError::Bias { field });
             }
+        }
+        if self.is_causal == Some(false) {
+            return Err(LlamaError::NotCausal);
         }
         if self.quantization_config.is_some() {
             return Err(LlamaError::Quantised);
@@ -272,13 +287,15 @@ impl Described {
     }
 
     fn rotary_base(&self) -> Result<u32, LlamaError> {
-        for scaling in [&self.rope_scaling, &self.rope_parameters].into_iter().flatten() {
-            let kinds = [&scaling.rope_type, &scaling.r#type].into_iter().flatten();
-            if let Some(found) = kinds.into_iter().find(|kind| *kind != "default") {
-                return Err(LlamaError::RotaryScaling { found: shortened(found) });
-            }
+        if self.rope_scaling.is_some() && self.rope_parameters.is_some() {
+            return Err(LlamaError::RotaryTwice);
         }
-        let within = self.rope_parameters.as_ref().and_then(|parameters| parameters.rope_theta);
+        let described = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref());
+        let kinds = described.into_iter().flat_map(|described| [&described.rope_type, &described.r#type]).flatten();
+        if let Some(found) = kinds.into_iter().find(|kind| *kind != "default") {
+            return Err(LlamaError::RotaryScaling { found: shortened(found) });
+        }
+        let within = described.and_then(|described| described.rope_theta);
         let found = within.or(self.rope_theta).unwrap_or(DEFAULT_ROTARY_BASE);
         let base = found as u32;
         if base < 2 || f64::from(base) != found { Err(LlamaError::RotaryBase { found }) } else { Ok(base) }
@@ -331,6 +348,11 @@ pub fn import(config: &str, files: &[&[u8]], cut: &Cut) -> Result<WholeModel, Ll
             }
         }
         read.push((sources, layout.len()));
+    }
+    if let (true, Some(head), Some(embedding)) = (is_tied, held.get(HEAD), held.get(EMBEDDING))
+        && (head.dtype(), head.shape(), head.data()) != (embedding.dtype(), embedding.shape(), embedding.data())
+    {
+        return Err(LlamaError::OtherHead);
     }
     let used: std::collections::BTreeSet<&str> =
         read.iter().flat_map(|(sources, _)| sources).filter_map(Source::name).collect();
@@ -575,6 +597,12 @@ mod tests {
         }
         let scaled = with(r#""rope_scaling": null"#, r#""rope_scaling": {"rope_type": "llama3", "factor": 8.0}"#);
         assert!(matches!(scaled, E::RotaryScaling { found } if found == "llama3"));
+        let twice =
+            with(r#""rope_scaling": null"#, r#""rope_scaling": {}, "rope_parameters": {"rope_theta": 10000.0}"#);
+        assert!(matches!(twice, E::RotaryTwice));
+        assert!(matches!(with(r#""bos_token_id": 1"#, r#""is_causal": false"#), E::NotCausal));
+        let tied = with(r#""tie_word_embeddings": false"#, r#""tie_word_embeddings": true"#);
+        assert!(matches!(tied, E::OtherHead));
         assert!(matches!(with(r#""head_dim": 4"#, r#""head_dim": 8"#), E::HeadWidth { head_dim: 8, .. }));
         let window = with(r#""bos_token_id": 1"#, r#""sliding_window": 16"#);
         assert!(matches!(window, E::SlidingWindow { found: 16, context: 32 }));
@@ -588,12 +616,12 @@ mod tests {
         assert!(matches!(with(r#""num_key_value_heads": 2"#, r#""num_key_value_heads": 4"#), E::Config(_)));
         assert!(matches!(with(r#""hidden_size": 24,"#, r#""hidden_size": -1,"#), E::Json(_)));
         assert!(matches!(with(r#""vocab_size": 256"#, r#""vocab_size": 99999999999"#), E::Config(_)));
-        // Newer files have the base elsewhere.
-        let newer = CONFIG.replace(
-            r#""rope_scaling": null"#,
-            r#""rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}"#,
-        );
-        assert_eq!(import(&newer, &[&tensors], &cut(&[3])).unwrap().config().rope_base, 500_000);
+        // Newer files have the base elsewhere, and it goes before the other.
+        for field in ["rope_parameters", "rope_scaling"] {
+            let newer = format!(r#""{field}": {{"rope_type": "default", "rope_theta": 500000.0}}"#);
+            let newer = CONFIG.replace(r#""rope_scaling": null"#, &newer);
+            assert_eq!(import(&newer, &[&tensors], &cut(&[3])).unwrap().config().rope_base, 500_000, "{field}");
+        }
     }
 
     #[test]
