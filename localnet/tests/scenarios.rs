@@ -13,7 +13,7 @@ use localnet::accounts::Role;
 use localnet::cli::{Cli, Command, UpArgs};
 use localnet::report::Report;
 use localnet::subnet::Subnet;
-use localnet::tally::Tally;
+use localnet::tally::{NeuronTally, Tally};
 use neuron::machine::{BlockClock, MoverDraw, owners, place, ranking, work_slot};
 use neuron::message::names::{Hash, RunId, StageId, Uid, WindowId};
 use neuron::shell::{beacon, members_at, posted_run};
@@ -56,12 +56,15 @@ async fn into_a_window(subnet: &mut Subnet) {
         .expect("training");
 }
 
-/// Three more windows, and an epoch that pays for what was done since.
+/// Three more windows, and an epoch that pays for what was done since; on a slow machine the first such epoch may come before
+/// everybody's work of a window was audited, so it goes on until all that work were paid.
 async fn on_to_the_end(mut subnet: Subnet) -> Report {
     let (window, paid) = (merged(subnet.tally()), subnet.tally().paid_epochs);
     subnet
         .until("three more windows and a paid epoch", PATIENCE_BLOCKS, |tally| {
-            merged(tally) >= window + 3 && tally.paid_epochs > paid
+            let working = |n: &NeuronTally| n.role == Role::Miner && !n.killed;
+            let all_paid = tally.by_uid().into_iter().filter(|n| working(n)).all(|n| n.emission_rao > 0);
+            merged(tally) >= window + 3 && tally.paid_epochs > paid && all_paid
         })
         .await
         .expect("the others go on");
