@@ -3,14 +3,15 @@
 //! and files under which tensors travel.
 //!
 //! **Invariant: no I/O, no network, no clock, no global random numbers.** What a function returns is decided by
-//! (weights, input, seed), bit by bit on the same binary, so that work can be checked by doing it again.
+//! (weights, input, seed), bit by bit on the same binary, so that work can be checked by doing it again. ([`tolerance`] is the
+//! exception, for devices that cannot.)
 //!
 //! The way of a microbatch: [`data::Corpus::slice`] gives its tokens, [`Stage::forward`] turns them into a
 //! [`BoundaryTensor`], [`codec::ActivationCodec`] into bytes; the next stage goes on from there, the last one returns the
 //! loss, and [`Stage::backward`] walks back. The way of a window: [`Stage::take_gradients`], [`codec::GradientCodec`],
 //! [`merge::merge`], and the weights of the next window are there.
 //!
-//! **Exact mode** is the only mode: the same bits on every instruction set and with every number of threads ([`Cpu`]),
+//! **Exact mode** is what runs are computed in: the same bits on every instruction set and with every number of threads ([`Cpu`]),
 //! however sequences are divided into microbatches and however many of these are in flight, as long as their backward
 //! passes come in the same order. `tests/exactness.rs` holds it, optimizer and merge included.
 //!

@@ -56,12 +56,12 @@ async fn into_a_window(subnet: &mut Subnet) {
         .expect("training");
 }
 
-/// Three more windows, and an epoch that pays for what was done since; on a slow machine the first such epoch may come before
-/// everybody's work of a window was audited, so it goes on until all that work were paid.
+/// Three more windows, and an epoch that pays for what was done since. The first that pays may come before the audits of a
+/// window in which everybody worked, so it goes on until all who work were paid.
 async fn on_to_the_end(mut subnet: Subnet) -> Report {
     let (window, paid) = (merged(subnet.tally()), subnet.tally().paid_epochs);
     subnet
-        .until("three more windows and a paid epoch", PATIENCE_BLOCKS, |tally| {
+        .until("three more windows, and pay for everybody who works", PATIENCE_BLOCKS, |tally| {
             let working = |n: &NeuronTally| n.role == Role::Miner && !n.killed;
             let all_paid = tally.by_uid().into_iter().filter(|n| working(n)).all(|n| n.emission_rao > 0);
             merged(tally) >= window + 3 && tally.paid_epochs > paid && all_paid
