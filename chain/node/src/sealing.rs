@@ -190,9 +190,7 @@ impl Sealer {
         self.shield.forget();
         self.empty_pool().await;
         // It would look for the way from its last block, which is gone, to the next one, and not see what that includes.
-        let hash = Hash::from(reached.hash);
-        self.pool.maintain(ChainEvent::NewBestBlock { hash, tree_route: None }).await;
-        self.pool.maintain(ChainEvent::Finalized { hash, tree_route: Arc::new([]) }).await;
+        self.tell_pool(reached.hash.into()).await;
         Ok(reached)
     }
 
@@ -202,6 +200,12 @@ impl Sealer {
         let waiting = self.pool.futures().into_iter().map(|transaction| *transaction.hash());
         let all = ready.collect::<Vec<_>>().into_iter().chain(waiting).map(|hash| (hash, None)).collect();
         self.pool.report_invalid(None, all).await;
+    }
+
+    /// Tells the pool of the chain's tip: what it includes is no longer offered for the next block.
+    async fn tell_pool(&self, hash: Hash) {
+        self.pool.maintain(ChainEvent::NewBestBlock { hash, tree_route: None }).await;
+        self.pool.maintain(ChainEvent::Finalized { hash, tree_route: Arc::new([]) }).await;
     }
 
     async fn seal_for_command(&mut self) -> Result<(), ControlError> {
@@ -237,6 +241,7 @@ impl Sealer {
         })
         .await;
         let block = sealed.await.map_err(|_| SealError::NoReply)??.hash;
+        self.tell_pool(block).await;
         self.open_late(block).await;
         let tip = self.tip();
         if let (Place::Memory(memory), Some(kept_blocks)) = (&self.keeping.place, self.keeping.kept_blocks) {

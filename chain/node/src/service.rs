@@ -88,7 +88,8 @@ pub(crate) fn assemble(
     .map_err(sc_service::Error::from)?;
     let client = Arc::new(client);
 
-    // One author and no forks, so the pool needs to know one state only. A banned transaction may be sent again at once.
+    // One author and no forks, so the pool needs to know one state only; it hears of blocks from the sealer, not from a task
+    // that could speak of blocks that a revert has taken away. A banned transaction may be sent again at once.
     let is_dev = true;
     let options = TransactionPoolOptions::new_with_params(
         MAX_POOL_TRANSACTIONS,
@@ -102,11 +103,6 @@ pub(crate) fn assemble(
         .with_options(options)
         .build();
     let pool = Arc::new(pool);
-    tasks.spawn_handle().spawn(
-        "txpool-notifications",
-        Some("transaction-pool"),
-        sc_transaction_pool::notification_future(client.clone(), pool.clone(), false),
-    );
     let keystore = KeystoreContainer::new(&KeystoreConfig::InMemory)?;
     let keeping = Keeping { place, kept_blocks: config.kept_blocks };
     Ok(Parts { client, backend, pool, keystore, tasks, keeping })
