@@ -42,11 +42,14 @@ const MAX_BURN: Rao = Rao(Rao::PER_TAO / 5);
 const SHORT_TEMPO_BLOCKS: u16 = 20;
 const TEMPO_BLOCKS: u16 = 360;
 
-/// Blocks after which memory is looked at: early, when caches have begun to fill; halfway, when they are full; and late.
-/// Validators set weights anew as often as it is first looked at, which keeps them active.
-const EARLY_BLOCKS: u32 = 1_000;
-const HALFWAY_BLOCKS: u32 = 5_000;
+/// Validators set weights anew as often, which keeps them active, and memory is looked at.
+const ROUND_BLOCKS: u32 = 1_000;
+/// After so many blocks, what a chain takes is a result.
 const LATE_BLOCKS: u32 = 10_000;
+/// By then the state holds as many of the beacon's rounds and of blocks' hashes as it ever will. From here on nothing may
+/// grow, for as many blocks again.
+const FULL_BLOCKS: u32 = 17_000;
+const END_BLOCKS: u32 = FULL_BLOCKS + LATE_BLOCKS;
 
 /// The history that a chain keeps where it does not keep all.
 const KEPT_BLOCKS: u32 = 256;
@@ -168,12 +171,11 @@ async fn memory(place: Place) -> Result<Vec<Row>> {
         }
         Place::OnDisk => {
             config.state_dir = Some(folder.path().to_owned());
-            "all on disk, what the database maps included".to_owned()
+            "all on disk".to_owned()
         }
     };
     let looks = looks(config, resident_mebibytes).await?;
-    let what = format!("resident memory after {LATE_BLOCKS} blocks of {NEURONS} neurons, {kept}");
-    looks.rows(&what)
+    looks.rows("resident memory", &kept)
 }
 
 /// What the folder of a chain on disk takes that drops old states and bodies.
@@ -183,9 +185,7 @@ async fn disk() -> Result<Vec<Row>> {
     config.state_dir = Some(folder.path().to_owned());
     config.kept_blocks = Some(KEPT_BLOCKS);
     let looks = looks(config, || taken_mebibytes(folder.path())).await?;
-    let what =
-        format!("the chain's folder after {LATE_BLOCKS} blocks of {NEURONS} neurons, states of the last {KEPT_BLOCKS}");
-    looks.rows(&what)
+    looks.rows("the chain's folder", &format!("the last {KEPT_BLOCKS} on disk"))
 }
 
 /// What was seen after so many blocks each.
@@ -196,20 +196,21 @@ impl Looks {
         self.0.get(&blocks).copied().ok_or_else(|| eyre!("nobody looked after {blocks} blocks"))
     }
 
-    fn rows(&self, what: &str) -> Result<Vec<Row>> {
-        let late = self.after(LATE_BLOCKS)?;
-        Ok(vec![
-            Row { name: what.to_owned(), value: late, unit: "MiB", against: None, goal: None },
-            self.growth(what, EARLY_BLOCKS, Some("<= 1.1"))?,
-            self.growth(what, HALFWAY_BLOCKS, None)?,
-        ])
-    }
-
-    fn growth(&self, what: &str, blocks: u32, goal: Option<&'static str>) -> Result<Row> {
-        let then = self.after(blocks)?;
-        let (name, against) =
-            (format!("{what}: growth since {blocks}"), format!("after {blocks} blocks ({then:.0} MiB)"));
-        Ok(Row { name, value: self.after(LATE_BLOCKS)? / then, unit: "times", against: Some(against), goal })
+    fn rows(&self, what: &str, kept: &str) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for blocks in [ROUND_BLOCKS, LATE_BLOCKS, END_BLOCKS] {
+            let name = format!("{what} after {blocks} blocks of {NEURONS} neurons, {kept}");
+            rows.push(Row { name, value: self.after(blocks)?, unit: "MiB", against: None, goal: None });
+        }
+        let full = self.after(FULL_BLOCKS)?;
+        rows.push(Row {
+            name: format!("{what}, {kept}: growth in {LATE_BLOCKS} blocks, the state's windows full"),
+            value: self.after(END_BLOCKS)? / full,
+            unit: "times",
+            against: Some(format!("after {FULL_BLOCKS} blocks ({full:.0} MiB)")),
+            goal: Some("<= 1.1"),
+        });
+        Ok(rows)
     }
 }
 
@@ -219,7 +220,7 @@ async fn looks(config: DevNodeConfig, look: impl Fn() -> Result<f64>) -> Result<
     let validators = world.fill().await?;
     let begin = world.node.tip().number;
     let mut looks = BTreeMap::new();
-    for blocks in (EARLY_BLOCKS..=LATE_BLOCKS).step_by(EARLY_BLOCKS as usize) {
+    for blocks in (ROUND_BLOCKS..=END_BLOCKS).step_by(ROUND_BLOCKS as usize) {
         world.node.blocks().wait_for(|block| block.number >= begin + blocks).await?;
         looks.insert(blocks, look()?);
         let line = |(index, validator): (usize, &Arc<Keypair>)| (validator.clone(), vec![world.weights_of(index)]);

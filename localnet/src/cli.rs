@@ -112,8 +112,7 @@ pub struct ChainArgs {
     /// Where `localnet dump` may write.
     #[arg(long, value_name = "DIR")]
     pub dumps: Option<PathBuf>,
-    /// Keep the last N blocks only, so that memory stays flat (on disk: their states; headers stay); without, all, and
-    /// `snapshot` works.
+    /// Keep the last N blocks only, so that memory, or the folder, stays flat; without, all, and `snapshot` works.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub kept_blocks: Option<u32>,
     /// More logs (RUST_LOG is understood as well).

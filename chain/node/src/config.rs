@@ -54,8 +54,8 @@ pub struct DevNodeConfig {
     pub dev_methods: bool,
     /// Where `dev_dump` may write; without, it may not.
     pub dumps_dir: Option<PathBuf>,
-    /// How many blocks to keep; all where absent, as archive queries ask for. A chain in memory that runs for days wants a
-    /// bound. On disk the headers of older blocks stay.
+    /// How many blocks to keep; all where absent, as archive queries ask for. A chain that runs for days wants a
+    /// bound.
     pub kept_blocks: Option<u32>,
     /// The port of the RPC endpoint on loopback: exactly this one (zero: any free one). Where absent,
     /// [`DEFAULT_PORT`] or the next free one.
@@ -222,8 +222,22 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The database does not open.
-    #[error("the chain's database does not open: {0}; another node may have it open")]
+    /// The chain's file does not open: it is damaged, or another node has it open.
+    #[error("the chain in {} does not open: {source}; stop the node that has it open, or begin anew elsewhere", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The folder holds a chain of an earlier version.
+    #[error("{} holds a chain that an earlier version has written; begin anew elsewhere", dir.display())]
+    OldChain {
+        /// The state folder.
+        dir: PathBuf,
+    },
+    /// What the database holds is no chain that can be gone on with.
+    #[error("the chain's database cannot be gone on with: {0}")]
     Database(#[source] Box<sp_blockchain::Error>),
     /// The genesis state cannot be made.
     #[error("the genesis state cannot be made: {0}")]

@@ -263,7 +263,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// [`ControlError::Dump`]: the file cannot be written, or the chain is on disk already.
+    /// [`ControlError::Dump`]: the file cannot be written, or the chain's database not read.
     pub async fn dump(&self, path: PathBuf) -> Result<SealedBlock, ControlError> {
         self.ask(|reply| Command::Dump(path, reply)).await
     }

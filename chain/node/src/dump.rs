@@ -1,4 +1,4 @@
-//! A chain in one file: everything its database in memory holds, so that another node goes on from its last block.
+//! A chain in one file: everything its database holds, so that another node goes on from its last block.
 //!
 //! Layout: [`MAGIC`] ‖ SCALE([`Contents`]) ‖ BLAKE2b-256 of all before it.
 
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use codec::{DecodeAll, Encode};
 use sp_io::hashing::blake2_256;
 
-use crate::memory::{Contents, Memory};
+use crate::memory::Memory;
+use crate::store::{Contents, Store};
 
 /// What a dump begins with: its name and the version of its layout.
 const MAGIC: &[u8] = b"narrows chain 1\n";
@@ -24,12 +25,9 @@ const CHECKSUM_BYTES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// The chain is not in memory.
-    #[error("this chain keeps itself in {}; stop it and copy that folder", dir.display())]
-    OnDisk {
-        /// Its folder.
-        dir: PathBuf,
-    },
+    /// The chain's own database cannot be read.
+    #[error("cannot read the chain from its database: {0}")]
+    Database(String),
     /// The file cannot be written. One that was there before is as it was.
     #[error("cannot write the chain to {}: {source}", path.display())]
     Write {
@@ -56,10 +54,11 @@ pub enum DumpError {
     },
 }
 
-/// Write what `memory` holds to `path`, whole or not at all.
-pub(crate) fn write(memory: &Memory, path: &Path) -> Result<(), DumpError> {
+/// Write what `store` holds to `path`, whole or not at all.
+pub(crate) fn write(store: &dyn Store, path: &Path) -> Result<(), DumpError> {
+    let contents = store.contents().map_err(|error| DumpError::Database(error.to_string()))?;
     let mut bytes = MAGIC.to_vec();
-    memory.contents().encode_to(&mut bytes);
+    contents.encode_to(&mut bytes);
     bytes.extend_from_slice(&blake2_256(&bytes));
     replace(path, &bytes).map_err(|source| DumpError::Write { path: path.to_owned(), source })
 }
@@ -117,7 +116,8 @@ mod tests {
         let path = dir.path().join("chain");
         write(&Memory::default(), &path).expect("writes");
         write(&memory(), &path).expect("replaces");
-        assert_eq!(read(&path).expect("reads").contents().encode(), memory().contents().encode());
+        let contents = |memory: Memory| memory.contents().expect("reads");
+        assert_eq!(contents(read(&path).expect("reads")), contents(memory()));
         assert_eq!(fs::read_dir(dir.path()).expect("lists").count(), 1, "nothing else is left behind");
     }
 

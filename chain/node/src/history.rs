@@ -1,10 +1,10 @@
 //! What is left of a block when the backend has dropped its state and body: its header and the ways to it, four entries
-//! that would stay for ever. A chain in memory that keeps only so many blocks forgets them too.
+//! that would stay for ever. A chain that keeps only so many blocks forgets them too.
 
-use sp_core::H256;
-use sp_database::{ColumnId, Database};
+use sp_database::error::Result;
+use sp_database::{ColumnId, Transaction};
 
-use crate::memory::Memory;
+use crate::store::Store;
 
 /// Headers outlive states and bodies by so many blocks, so that whoever follows the chain from a little way behind (the
 /// pool, subscriptions) still finds the way from where it was.
@@ -21,17 +21,17 @@ const NUMBER_BYTES: usize = 4;
 
 /// Forget the blocks that are older than what a chain at `tip` keeps, down to the first that is forgotten already. Block 0
 /// stays: clients ask for its hash for as long as the chain runs.
-pub(crate) fn forget(memory: &Memory, tip: u32, kept_blocks: u32) {
+pub(crate) fn forget(store: &dyn Store, tip: u32, kept_blocks: u32) -> Result<()> {
     let latest = tip.saturating_sub(kept_blocks.saturating_add(HEADERS_AFTER_BODIES));
-    let mut entries = Vec::new();
+    let mut forgotten = Transaction::new();
     for number in (1..=latest).rev().map(u32::to_be_bytes) {
-        let Some(key) = <Memory as Database<H256>>::get(memory, KEY_LOOKUP, &number) else { break };
+        let Some(key) = store.get(KEY_LOOKUP, &number) else { break };
         if let Some(hash) = key.get(NUMBER_BYTES..) {
-            entries.push((KEY_LOOKUP, hash.to_vec()));
-            entries.push((META, [CHILDREN, hash].concat()));
+            forgotten.remove(KEY_LOOKUP, hash);
+            forgotten.remove(META, &[CHILDREN, hash].concat());
         }
-        entries.push((KEY_LOOKUP, number.to_vec()));
-        entries.push((HEADER, key));
+        forgotten.remove(KEY_LOOKUP, &number);
+        forgotten.remove(HEADER, &key);
     }
-    memory.remove(entries);
+    if forgotten.0.is_empty() { Ok(()) } else { store.commit(forgotten) }
 }

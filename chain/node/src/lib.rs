@@ -25,14 +25,15 @@
 //! | `shield` | opens what clients encrypt to the block's author |
 //! | `sealing`, `due` | seals blocks; what each brings with it |
 //! | `control`, `dev` | steering a running chain, from this process and over RPC |
-//! | `memory`, `dump` | a chain in memory, and in a file |
-//! | `history` | what a chain in memory forgets of old blocks |
+//! | `store`, `memory`, `disk`, `dump` | what a chain is kept in: memory, a file of its own, a dump |
+//! | `history` | what a chain forgets of old blocks |
 //! | `rpc`, `methods` | the endpoint, and what it answers |
 
 mod beacon;
 mod config;
 mod control;
 mod dev;
+mod disk;
 mod due;
 mod dump;
 mod executor;
@@ -44,6 +45,7 @@ mod rpc;
 mod sealing;
 mod service;
 mod shield;
+mod store;
 
 pub use beacon::{Beacon, PUBLIC_KEY_BYTES, PulseError, verify as verify_pulse};
 pub use config::{

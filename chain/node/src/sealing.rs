@@ -22,9 +22,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::beacon::Beacon;
 use crate::control::{Command, ControlError, Pace, Sealing, SnapshotId};
 use crate::due::{ChainTime, Due, ReadError, read};
-use crate::dump::{self, DumpError};
+use crate::dump;
 use crate::history;
-use crate::service::{Backend, Client, Keeping, Place, Pool};
+use crate::service::{Backend, Client, Keeping, Pool};
 use crate::shield::Shield;
 
 /// Blocks beyond the tempo within which an epoch that is due must have run: as many as other subnets may put it off.
@@ -44,6 +44,8 @@ type Arrivals = Pin<Box<dyn Stream<Item = Hash> + Send>>;
 
 /// Seals blocks.
 pub(crate) struct Sealer {
+    // Goes before the backend, whose end says that the store is closed.
+    pub(crate) keeping: Keeping,
     pub(crate) client: Arc<Client>,
     pub(crate) backend: Arc<Backend>,
     pub(crate) pool: Arc<Pool>,
@@ -51,7 +53,6 @@ pub(crate) struct Sealer {
     pub(crate) beacon: Beacon,
     pub(crate) shield: Shield,
     pub(crate) time: ChainTime,
-    pub(crate) keeping: Keeping,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) pace: watch::Sender<Pace>,
     pub(crate) sealed: watch::Sender<SealedBlock>,
@@ -112,10 +113,10 @@ impl Sealer {
             Command::AdvanceToEpoch(netuid, reply) => drop(reply.send(self.advance_to_epoch(netuid).await)),
             Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Command::Revert(snapshot, reply) => drop(reply.send(self.revert(snapshot).await)),
-            Command::Dump(path, reply) => drop(reply.send(match &self.keeping.place {
-                Place::Memory(memory) => dump::write(memory, &path).map(|()| self.tip()).map_err(Into::into),
-                Place::Disk(dir) => Err(DumpError::OnDisk { dir: dir.clone() }.into()),
-            })),
+            Command::Dump(path, reply) => {
+                let written = dump::write(&*self.keeping.store, &path);
+                drop(reply.send(written.map(|()| self.tip()).map_err(Into::into)));
+            }
         }
     }
 
@@ -244,8 +245,8 @@ impl Sealer {
         self.tell_pool(block).await;
         self.open_late(block).await;
         let tip = self.tip();
-        if let (Place::Memory(memory), Some(kept_blocks)) = (&self.keeping.place, self.keeping.kept_blocks) {
-            history::forget(memory, tip.number, kept_blocks);
+        if let Some(kept_blocks) = self.keeping.kept_blocks {
+            history::forget(&*self.keeping.store, tip.number, kept_blocks)?;
         }
         self.sealed.send_replace(tip);
         Ok(())
@@ -313,6 +314,8 @@ enum SealError {
     Seal(#[from] sc_consensus_manual_seal::Error),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("old headers stay: {0}")]
+    Forget(#[from] sp_database::error::DatabaseError),
     #[error("sealing ended without a reply")]
     NoReply,
 }

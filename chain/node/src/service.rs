@@ -1,7 +1,6 @@
 //! Puts the parts of a node together: database, client, pool, RPC. No peer-to-peer network: a development chain has one
 //! author, and its clients come over RPC.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use narrows_runtime::RuntimeApi;
@@ -15,9 +14,11 @@ use sc_transaction_pool::{TransactionPoolHandle, TransactionPoolOptions, Transac
 use sp_core::storage::Storage;
 
 use crate::config::{DevNodeConfig, StartError};
+use crate::disk::Disk;
 use crate::dump;
 use crate::executor::NativeExecutor;
 use crate::memory::Memory;
+use crate::store::Store;
 
 /// The client: database and runtime behind one door.
 pub(crate) type Client = sc_service::TFullClient<Block, RuntimeApi, NativeExecutor>;
@@ -46,18 +47,18 @@ pub(crate) struct Parts {
     pub(crate) keeping: Keeping,
 }
 
-/// Where a chain is kept, and how much of it.
+/// What a chain is kept in, and how much of it.
 pub(crate) struct Keeping {
-    pub(crate) place: Place,
+    pub(crate) store: Arc<dyn Store>,
     /// How many blocks' state and body are kept; all where absent.
     pub(crate) kept_blocks: Option<u32>,
 }
 
-/// Where a chain is kept.
-pub(crate) enum Place {
-    Memory(Arc<Memory>),
-    Disk(PathBuf),
-}
+/// The file of a chain on disk, in its folder.
+const CHAIN_FILE: &str = "chain.redb";
+
+/// The folder that earlier versions kept a chain in.
+const OLD_CHAIN_FOLDER: &str = "paritydb";
 
 /// Open the database and build what stands on it.
 pub(crate) fn assemble(
@@ -65,7 +66,7 @@ pub(crate) fn assemble(
     genesis: Storage,
     runtime: tokio::runtime::Handle,
 ) -> Result<Parts, StartError> {
-    let (backend, place) = open(config)?;
+    let (backend, store) = open(config)?;
     let genesis = || {
         GenesisBlockBuilder::new_with_storage(genesis.clone(), true, backend.clone(), NativeExecutor)
             .map_err(|error| StartError::Genesis(error.to_string()))
@@ -104,29 +105,28 @@ pub(crate) fn assemble(
         .build();
     let pool = Arc::new(pool);
     let keystore = KeystoreContainer::new(&KeystoreConfig::InMemory)?;
-    let keeping = Keeping { place, kept_blocks: config.kept_blocks };
+    let keeping = Keeping { store, kept_blocks: config.kept_blocks };
     Ok(Parts { client, backend, pool, keystore, tasks, keeping })
 }
 
 /// Open the chain's database, or make an empty one.
-fn open(config: &DevNodeConfig) -> Result<(Arc<Backend>, Place), StartError> {
-    let (source, place) = match &config.state_dir {
-        None => {
-            let memory = match &config.load {
-                None => Memory::default(),
-                Some(path) => dump::read(path)?,
-            };
-            let memory = Arc::new(memory);
-            // Whether there is nothing in it yet.
-            let require_create_flag = config.load.is_none();
-            (DatabaseSource::Custom { db: memory.clone(), require_create_flag }, Place::Memory(memory))
+fn open(config: &DevNodeConfig) -> Result<(Arc<Backend>, Arc<dyn Store>), StartError> {
+    let (store, is_empty): (Arc<dyn Store>, bool) = match (&config.state_dir, &config.load) {
+        (Some(dir), _) => {
+            if dir.join(OLD_CHAIN_FOLDER).exists() {
+                return Err(StartError::OldChain { dir: dir.clone() });
+            }
+            std::fs::create_dir_all(dir).map_err(|source| StartError::StateDir { dir: dir.clone(), source })?;
+            let path = dir.join(CHAIN_FILE);
+            let unreadable = |error| StartError::File { path: path.clone(), source: Box::new(error) };
+            let disk = Disk::open(&path).map_err(unreadable)?;
+            let is_empty = disk.is_empty().map_err(unreadable)?;
+            (Arc::new(disk), is_empty)
         }
-        Some(dir) => {
-            let path = dir.join("paritydb");
-            std::fs::create_dir_all(&path).map_err(|source| StartError::StateDir { dir: dir.clone(), source })?;
-            (DatabaseSource::ParityDb { path }, Place::Disk(dir.clone()))
-        }
+        (None, Some(path)) => (Arc::new(dump::read(path)?), false),
+        (None, None) => (Arc::new(Memory::default()), true),
     };
+    let source = DatabaseSource::Custom { db: store.clone(), require_create_flag: is_empty };
     let (state_pruning, blocks_pruning) = match config.kept_blocks {
         None => (PruningMode::ArchiveAll, BlocksPruning::KeepAll),
         Some(blocks) => (PruningMode::blocks_pruning(blocks), BlocksPruning::Some(blocks)),
@@ -140,7 +140,7 @@ fn open(config: &DevNodeConfig) -> Result<(Arc<Backend>, Place), StartError> {
         metrics_registry: None,
     })
     .map_err(|error| StartError::Database(Box::new(error)))?;
-    Ok((backend, place))
+    Ok((backend, store))
 }
 
 /// A database keeps the genesis it was made with, whatever it is opened with: going on from another chain's blocks would

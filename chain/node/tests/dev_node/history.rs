@@ -1,4 +1,4 @@
-//! A chain in memory that keeps a few blocks: what it holds does not grow, and what it forgot is not an accident.
+//! A chain that keeps a few blocks: what it holds does not grow, and what it forgot is not an accident.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,18 +46,28 @@ fn entries(dump: &Path) -> BTreeMap<u32, usize> {
 async fn many_blocks_leave_no_more_entries_than_few() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("here.chain");
-    let node = DevNode::start(forgetful()).await.expect("starts");
-    let mut looks = Vec::new();
-    for _ in 0..2 {
-        node.control().advance(BLOCKS).await.expect("advances");
-        node.control().dump(path.clone()).await.expect("writes");
-        let mut entries = entries(&path);
-        assert!(entries.remove(&STATE).expect("a state") > 100);
-        assert!(entries.len() >= 4, "headers, bodies and the ways to them: {entries:?}");
-        looks.push(entries);
+    for state_dir in [None, Some(dir.path().join("state"))] {
+        let config = DevNodeConfig { state_dir, ..forgetful() };
+        let node = DevNode::start(config.clone()).await.expect("starts");
+        let mut looks = Vec::new();
+        for _ in 0..2 {
+            node.control().advance(BLOCKS).await.expect("advances");
+            node.control().dump(path.clone()).await.expect("writes");
+            let mut entries = entries(&path);
+            assert!(entries.remove(&STATE).expect("a state") > 100);
+            assert!(entries.len() >= 4, "headers, bodies and the ways to them: {entries:?}");
+            looks.push(entries);
+        }
+        assert_eq!(looks[0], looks[1], "after {BLOCKS} blocks, and after twice as many");
+        let tip = node.tip();
+        node.shutdown().await.expect("stops");
+        if config.state_dir.is_some() {
+            let node = DevNode::start(config).await.expect("goes on without what it forgot");
+            assert_eq!(node.tip(), tip);
+            node.control().advance(BLOCKS).await.expect("advances");
+            node.shutdown().await.expect("stops");
+        }
     }
-    assert_eq!(looks[0], looks[1], "after {BLOCKS} blocks, and after twice as many");
-    node.shutdown().await.expect("stops");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

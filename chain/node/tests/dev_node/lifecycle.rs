@@ -93,7 +93,7 @@ async fn a_kept_chain_goes_on_where_it_stopped() {
     client.land(&client.sign(Alice, 0, pay)).await;
     reach(&node, 3).await;
     let error = DevNode::start(config.clone()).await.err().expect("one node at a time");
-    assert!(matches!(error, StartError::Database(_)), "{error}");
+    assert!(matches!(error, StartError::File { .. }) && error.to_string().contains("already open"), "{error}");
     let second = client.block_hash(2).await;
     drop(client);
     node.control().pause().await.expect("runs");
@@ -114,9 +114,20 @@ async fn a_kept_chain_goes_on_where_it_stopped() {
     drop(client);
     node.shutdown().await.expect("stops again");
 
-    config.endowed.push((Charlie.to_raw_public(), TAO));
-    let error = DevNode::start(config).await.err().expect("another genesis");
+    let mut other = config.clone();
+    other.endowed.push((Charlie.to_raw_public(), TAO));
+    let error = DevNode::start(other).await.err().expect("another genesis");
     assert!(matches!(error, StartError::OtherGenesis { found, .. } if found.0 == genesis), "{error}");
+
+    let file = dir.path().join("chain.redb");
+    let whole = std::fs::read(&file).expect("reads");
+    std::fs::write(&file, &whole[..whole.len() / 2]).expect("writes");
+    let error = DevNode::start(config.clone()).await.err().expect("half a file");
+    assert!(matches!(error, StartError::File { .. }), "{error}");
+
+    std::fs::create_dir(dir.path().join("paritydb")).expect("makes");
+    let error = DevNode::start(config).await.err().expect("of an earlier version");
+    assert!(matches!(error, StartError::OldChain { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
