@@ -70,11 +70,21 @@ test-clients: setup ## Bittensor's own clients, from PyPI, against the chain (WR
 	  $(PYTHON) tests/clients/run.py $(TARGET)/debug $(TARGET)/clients \
 	  $(if $(WRITE),--write)
 
+# The epoch is measured in WebAssembly too where the compiler has the target; WASM=MODULE takes one that was built otherwise.
+WASM_TARGET := wasm32v1-none
+WASM_BUILT := $(TARGET)/wasm/$(WASM_TARGET)/release/epoch_wasm.wasm
+WASM ?= $(if $(wildcard $(shell rustc --print target-libdir --target $(WASM_TARGET))/*.rlib),$(WASM_BUILT))
+
 bench-chain: setup $(BENCH_VENV)/installed ## measure the chain: docs/results/chain.json (NODE=no leaves the node out)
 	@$(CARGO) build --quiet --release -p yuma --example bench_epoch
+	@$(if $(WASM),,echo "bench: no epoch in WebAssembly (rustup target add $(WASM_TARGET), or WASM=MODULE)")
+	@$(if $(filter $(WASM_BUILT),$(WASM)),CARGO_TARGET_DIR=$(TARGET)/wasm \
+	  $(CARGO) build --quiet --release --target $(WASM_TARGET) --manifest-path bench/chain/wasm/Cargo.toml)
 	@$(if $(filter no,$(NODE)),,$(CARGO) build --quiet --workspace --examples)
 	@$(BENCH_PYTHON) bench/chain/run.py --out docs/results/chain.json \
-	  --command "make bench-chain$(if $(NODE), NODE=$(NODE))" --epoch $(TARGET)/release/examples/bench_epoch \
+	  --command "make bench-chain$(if $(filter-out $(WASM_BUILT),$(WASM)), WASM=MODULE)$(if $(NODE), NODE=$(NODE))" \
+	  --epoch $(TARGET)/release/examples/bench_epoch \
+	  $(if $(WASM),--wasm $(WASM)) \
 	  $(if $(filter no,$(NODE)),,--node $(TARGET)/debug/examples/bench_node)
 
 test-bench: $(BENCH_VENV)/installed ## test what benchmarks share, and check their results

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import yuma_numpy
 from results import Row, number
+from wasm_epoch import WasmEpoch
 
 SEED = 7
 KAPPA = 32_767 / yuma_numpy.U16
@@ -190,8 +191,21 @@ def check_agreement(case, ours, numpy):
         raise RuntimeError(f"{case}: nobody earned anything, which is no epoch to measure")
 
 
-def measure(program, case):
-    """Median seconds of an epoch: ours, numpy's on all rows, and numpy's on the validators' rows."""
+@dataclass(frozen=True)
+class Measured:
+    """Median seconds of an epoch."""
+
+    ours: float
+    everybody: float
+    """numpy's on all rows."""
+    validators: float
+    """numpy's on the validators' rows."""
+    wasm: float | None
+    """Ours in WebAssembly, where it was built."""
+
+
+def measure(program, module, case):
+    """Times all sides in turns."""
     subnet = draw(case)
     with Ours(program, subnet) as first:
         subnet["bonds"] = first.terms["stored_bonds"]
@@ -200,6 +214,11 @@ def measure(program, case):
         sides = [ours, Numpy(subnet, everybody), Numpy(subnet, validators)]
         for numpy in sides[1:]:
             check_agreement(case, ours, numpy)
+        if module is not None:
+            wasm = WasmEpoch(module, subnet)
+            if wasm.terms != ours.terms:
+                raise RuntimeError(f"{case}: the epoch in WebAssembly has other bits than the native one")
+            sides.append(wasm)
         # The first epoch of each side warms it up, and says how many fill a turn.
         times = [max(1, round(TURN_SECONDS / side.time(3)[-1])) for side in sides]
         took = [[] for _ in sides]
@@ -209,38 +228,47 @@ def measure(program, case):
                 break
             for side, count, seconds in zip(sides, times, took, strict=True):
                 seconds.extend(side.time(count))
-    return [statistics.median(seconds) for seconds in took]
+    return Measured(*([statistics.median(seconds) for seconds in took] + [None])[:4])
 
 
-def rows(program: pathlib.Path):
-    """The benchmark's rows."""
+def rows(program: pathlib.Path, module: pathlib.Path | None):
+    """The benchmark's rows; those of WebAssembly where there is a module."""
     measured = {}
     for case in GROWTH + SPARSITY + OTHER:
         print(f"epoch of {case} ...", flush=True)
-        measured[case] = measure(program, case)
-    for case, (ours, _, _) in measured.items():
-        yield Row(f"epoch of {case}", ours * 1e3, "ms")
-    for case, (ours, everybody, _) in measured.items():
+        measured[case] = measure(program, module, case)
+    for case, took in measured.items():
+        yield Row(f"epoch of {case}", took.ours * 1e3, "ms")
+    for case, took in measured.items():
         yield Row(
             f"epoch of {case}: times as fast",
-            everybody / ours,
+            took.everybody / took.ours,
             "times",
-            against=f"numpy {np.__version__} on full matrices ({number(everybody * 1e3)} ms)",
+            against=f"numpy {np.__version__} on full matrices ({number(took.everybody * 1e3)} ms)",
             goal=">= 10",
         )
-    for case, (ours, _, validators) in measured.items():
+    for case, took in measured.items():
         yield Row(
             f"epoch of {case}: times as fast as without empty rows",
-            validators / ours,
+            took.validators / took.ours,
             "times",
-            against=f"numpy {np.__version__} on validators' rows ({number(validators * 1e3)} ms)",
+            against=f"numpy {np.__version__} on validators' rows ({number(took.validators * 1e3)} ms)",
         )
+    for case, took in measured.items():
+        if took.wasm is not None:
+            yield Row(
+                f"epoch of {case}: time in WebAssembly",
+                took.wasm / took.ours,
+                "times",
+                against=f"native ({number(took.ours * 1e3)} ms)",
+            )
+    nanoseconds = {case: took.ours / case.weights * 1e9 for case, took in measured.items()}
     for case in GROWTH:
-        yield Row(f"epoch of {case}: for each weight", measured[case][0] / case.weights * 1e9, "ns/weight")
+        yield Row(f"epoch of {case}: for each weight", nanoseconds[case], "ns/weight")
     smallest, largest = GROWTH[0], GROWTH[-1]
     yield Row(
         f"epoch's time for each weight, {largest.weights} weights",
-        (measured[largest][0] / largest.weights) / (measured[smallest][0] / smallest.weights),
+        nanoseconds[largest] / nanoseconds[smallest],
         "times",
         against=f"{smallest.weights} weights",
         goal="<= 2",

@@ -1,6 +1,6 @@
 """The chain's benchmarks: writes docs/results/chain.json and its plot. `make bench-chain` builds what it needs.
 
-    python bench/chain/run.py --epoch PROGRAM [--node PROGRAM] --command "make bench-chain" --out docs/results/chain.json
+    python bench/chain/run.py --epoch PROGRAM [--wasm MODULE] [--node PROGRAM] --command COMMAND --out docs/results/chain.json
 """
 
 import argparse
@@ -41,11 +41,12 @@ def node_rows(program):
 def main():
     parser = argparse.ArgumentParser(description="Measures the chain.")
     parser.add_argument("--epoch", type=pathlib.Path, required=True, help="yuma's example bench_epoch, optimised")
+    parser.add_argument("--wasm", type=pathlib.Path, help="the same in WebAssembly; without it, that is not measured")
     parser.add_argument("--node", type=pathlib.Path, help="localnet's example bench_node; without it, no node is measured")
     parser.add_argument("--command", required=True, help="what to run to get these results again")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the results file, .json")
     arguments = parser.parse_args()
-    rows = list(epoch.rows(arguments.epoch))
+    rows = list(epoch.rows(arguments.epoch, arguments.wasm))
     if arguments.node is not None:
         rows.extend(node_rows(arguments.node))
     results.write(arguments.out, arguments.command, rows)
