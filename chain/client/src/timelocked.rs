@@ -70,3 +70,44 @@ impl Snapshot {
         round.ok_or_else(|| ChainError::decode("Drand.BeaconConfig", "the beacon begins after the chain's present"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use codec::DecodeAll;
+
+    use super::*;
+    use crate::types::Uid;
+
+    /// The beacon that Bittensor's chain follows, and what it has signed: drand's quicknet, round 1000.
+    const QUICKNET: &str = "83cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb90022d3e760183c8c4b450b6a0a6c3ac6a5776a2d1064510\
+                            d1fec758c921cc22b0e17e63aaf4bcb5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a";
+    const ROUND: u64 = 1_000;
+    const SIGNED: &str =
+        "b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39";
+
+    fn bytes(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+    }
+
+    #[test]
+    fn what_is_sealed_to_quicknet_quicknet_opens() {
+        let mut beacon = BeaconConfig {
+            public_key: bytes(QUICKNET),
+            period_ms: 3_000,
+            genesis_seconds: 1_692_803_367,
+            scheme: "bls-unchained-g1-rfc9380".into(),
+        };
+        let vector = WeightVector { uids: vec![Uid(3), Uid(200)], values: vec![7, u16::MAX] };
+        let (hotkey, randomness) =
+            (AccountId::from([8; 32]), Randomness { key: [1; 32], sigma: [2; 32], nonce: [3; 12] });
+        let sealed = seal_weights(&beacon, ROUND, hotkey, &vector, 5, &randomness).expect("seals");
+        assert_eq!(sealed.round, ROUND);
+        let signature = bytes(SIGNED).try_into().expect("48 bytes");
+        let opened = timelock::open(&signature, &sealed.bytes).expect("opens");
+        let read = <(Vec<u8>, Vec<u16>, Vec<u16>, u64)>::decode_all(&mut &opened[..]).expect("decodes");
+        assert_eq!(read, (vec![8; 32], vec![3, 200], vec![7, u16::MAX], 5));
+
+        beacon.public_key.pop();
+        assert!(seal_weights(&beacon, ROUND, hotkey, &vector, 5, &randomness).is_err(), "half a key");
+    }
+}

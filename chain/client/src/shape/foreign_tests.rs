@@ -111,13 +111,24 @@ fn extensions_without_data_are_signed_over_unseen() {
     let without = changed(|metadata| {
         let known = |name: &str| name != "CheckTheWeather" && name != "PraiseTheAuthor";
         metadata.extrinsic.signed_extensions.retain(|extension| known(&extension.identifier));
-        assert_eq!(metadata.extrinsic.signed_extensions.len(), 8);
+        assert_eq!(metadata.extrinsic.signed_extensions.len(), 9);
     });
     let without = signed(&without, &call).expect("it is signed");
     // They add not a byte; only the signature (64 bytes after length, version, address and scheme) is drawn anew.
     assert_eq!(with.len(), without.len());
     assert_eq!(with[..37], without[..37]);
     assert_eq!(with[101..], without[101..]);
+}
+
+#[test]
+fn an_extrinsic_says_until_when_it_may_be_included() {
+    let call = Call::transfer_keep_alive(AccountId::from([3; 32]), Rao(5));
+    let signer = Keypair::from_uri("//Alice").expect("a development key");
+    let head = FinalizedHead { hash: BlockHash([3; 32]), number: BlockNumber(1_000) };
+    let signed = sign(&shape(), &call, &signer, 5, head).expect("it is signed");
+    assert_eq!(signed.last_valid, BlockNumber(1_127));
+    // FRAME's form: the logarithm of the period of 128 blocks less one, and where in it block 1000 is, sixteenfold.
+    assert_eq!(signed.bytes[101..103], (6 | (1_000_u16 % 128) << 4).to_le_bytes());
 }
 
 #[test]

@@ -413,6 +413,16 @@ pub mod pallet {
             Ok(())
         }
 
+        /// Sets the least that may stay staked with somebody else's hotkey, in millionths of the least stake; what is less is
+        /// unstaked. By root.
+        #[pallet::call_index(43)]
+        #[pallet::weight(Subtensor::<T>::start_weight())]
+        pub fn sudo_set_nominator_min_required_stake(origin: OriginFor<T>, min_stake: u64) -> DispatchResult {
+            ensure_root(origin)?;
+            Subtensor::<T>::set_nominator_min_required_stake(min_stake);
+            Ok(())
+        }
+
         /// Switches commit-reveal. By root or the subnet's owner.
         #[pallet::call_index(49)]
         #[pallet::weight(Subtensor::<T>::start_weight())]

@@ -1,6 +1,6 @@
 //! Several settings, commits or reveals of weights in one transaction.
 
-use crate::{Config, Error, Event, MechId, NetUid, NetUidStorageIndex, Pallet};
+use crate::{Config, Error, Event, MechId, NetUid, Pallet, weights::Row};
 use alloc::vec::Vec;
 use codec::Compact;
 use frame_support::{ensure, pallet_prelude::*, storage::with_storage_layer};
@@ -67,15 +67,13 @@ impl<T: Config> Pallet<T> {
         salts: Vec<Vec<u16>>,
         version_keys: Vec<u64>,
     ) -> DispatchResult {
-        let hotkey = ensure_signed(origin.clone())?;
+        let hotkey = ensure_signed(origin)?;
         let lengths = [values.len(), salts.len(), version_keys.len()];
         ensure!(lengths == [uids.len(); 3], Error::<T>::InputLengthsUnequal);
-        let index = NetUidStorageIndex::from(netuid);
-        let mut hashes = Vec::with_capacity(uids.len());
-        for (((uids, values), salt), version_key) in uids.into_iter().zip(values).zip(salts).zip(version_keys) {
-            hashes.push(Self::weights_commit_hash(&hotkey, index, &uids, &values, &salt, version_key));
-            Self::do_reveal_weights(origin.clone(), netuid, MechId::MAIN, uids, values, salt, version_key)?;
-        }
+        let rows = uids.into_iter().zip(values).zip(version_keys);
+        let rows = rows.map(|((uids, values), version_key)| Row { uids, values, version_key });
+        let hashes = rows.zip(&salts).map(|(row, salt)| Self::reveal(&hotkey, netuid, MechId::MAIN, row, salt));
+        let hashes = hashes.collect::<Result<_, _>>()?;
         Self::deposit_event(Event::WeightsBatchRevealed(hotkey, netuid, hashes));
         Ok(())
     }

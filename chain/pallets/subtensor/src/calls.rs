@@ -57,7 +57,7 @@ mod calls {
 
         /// Reveals committed weights in the epoch that the commit fixed.
         #[pallet::call_index(97)]
-        #[pallet::weight((Pallet::<T>::weights_weight(uids.len().saturating_add(salt.len())), DispatchClass::Normal, Pays::No))]
+        #[pallet::weight((Pallet::<T>::weights_weight(uids.len().saturating_add(values.len()).saturating_add(salt.len())), DispatchClass::Normal, Pays::No))]
         pub fn reveal_weights(
             origin: OriginFor<T>,
             netuid: NetUid,
@@ -71,7 +71,7 @@ mod calls {
 
         /// Reveals committed weights of one mechanism.
         #[pallet::call_index(116)]
-        #[pallet::weight((Pallet::<T>::weights_weight(uids.len().saturating_add(salt.len())), DispatchClass::Normal, Pays::No))]
+        #[pallet::weight((Pallet::<T>::weights_weight(uids.len().saturating_add(values.len()).saturating_add(salt.len())), DispatchClass::Normal, Pays::No))]
         pub fn reveal_mechanism_weights(
             origin: OriginFor<T>,
             netuid: NetUid,
@@ -543,7 +543,7 @@ mod calls {
 
         /// Reveals several commits on one subnet: all or none.
         #[pallet::call_index(98)]
-        #[pallet::weight((Pallet::<T>::weights_weight(1).saturating_mul(uids_list.len() as u64).saturating_add(Pallet::<T>::weights_weight(uids_list.iter().chain(salts_list).map(Vec::len).sum())), DispatchClass::Normal, Pays::No))]
+        #[pallet::weight((Pallet::<T>::weights_weight(1).saturating_mul(uids_list.len() as u64).saturating_add(Pallet::<T>::weights_weight(uids_list.iter().chain(values_list).chain(salts_list).map(Vec::len).sum())), DispatchClass::Normal, Pays::No))]
         pub fn batch_reveal_weights(
             origin: OriginFor<T>,
             netuid: NetUid,

@@ -3,8 +3,8 @@
 
 use crate::{
     CommitRevealWeightsEnabled, Config, Error, Event, LastUpdate, MechId, NetUid, NetUidStorageIndex, Pallet,
-    RevealPeriodEpochs, SubnetEpochIndex, TimelockedWeightCommits, Uids, WeightCommits, defaults, registration::set,
-    weights::Row,
+    RevealPeriodEpochs, SubnetEpochIndex, SubnetworkN, TimelockedWeightCommits, Uids, WeightCommits, defaults,
+    registration::set, weights::Row,
 };
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -82,14 +82,28 @@ impl<T: Config> Pallet<T> {
         version_key: u64,
     ) -> DispatchResult {
         let hotkey = ensure_signed(origin)?;
+        Self::reveal(&hotkey, netuid, mecid, Row { uids, values, version_key }, &salt).map(drop)
+    }
+
+    /// Reveals one commit; returns its hash.
+    pub(crate) fn reveal(
+        hotkey: &T::AccountId,
+        netuid: NetUid,
+        mecid: MechId,
+        row: Row,
+        salt: &[u16],
+    ) -> Result<H256, DispatchError> {
         Self::ensure_mechanism_exists(netuid, mecid)?;
         ensure!(CommitRevealWeightsEnabled::<T>::get(netuid), Error::<T>::CommitRevealDisabled);
         let index = NetUidStorageIndex::new(netuid, mecid);
-        let mut commits = WeightCommits::<T>::get(index, &hotkey).ok_or(Error::<T>::NoWeightsCommitFound)?;
-        // Bounds what is hashed below; the rest of the row is bounded by the number of neurons.
+        let mut commits = WeightCommits::<T>::get(index, hotkey).ok_or(Error::<T>::NoWeightsCommitFound)?;
+        // Bounds what is hashed below.
         ensure!(salt.len() <= defaults::MAX_REVEAL_SALT_WORDS, Error::<T>::InvalidRevealCommitHashNotMatch);
+        let neurons = usize::from(SubnetworkN::<T>::get(netuid));
+        let longest = row.uids.len().max(row.values.len());
+        ensure!(longest <= neurons, Error::<T>::UidsLengthExceedUidsInSubNet);
 
-        let hash = Self::weights_commit_hash(&hotkey, index, &uids, &values, &salt, version_key);
+        let hash = Self::weights_commit_hash(hotkey, index, &row.uids, &row.values, salt, row.version_key);
         let (epoch, period) = (SubnetEpochIndex::<T>::get(netuid), RevealPeriodEpochs::<T>::get(netuid));
         // The same hash may have been committed more than once: what counts is whether any of them is due now.
         let matching = || commits.iter().enumerate().filter(|(_, commit)| commit.0 == hash);
@@ -103,18 +117,17 @@ impl<T: Config> Pallet<T> {
             return Err(refusal.into());
         };
 
-        let row = Row { uids, values, version_key };
-        let uid = Self::check_weights(&hotkey, netuid, &row)?;
+        let uid = Self::check_weights(hotkey, netuid, &row)?;
         // Older commits can only be overtaken now: revealing one later would put an older opinion over a newer.
         commits.drain(..=position);
         if commits.is_empty() {
-            WeightCommits::<T>::remove(index, &hotkey);
+            WeightCommits::<T>::remove(index, hotkey);
         } else {
-            WeightCommits::<T>::insert(index, &hotkey, commits);
+            WeightCommits::<T>::insert(index, hotkey, commits);
         }
         Self::store_weights(index, uid, row);
-        Self::deposit_event(Event::WeightsRevealed(hotkey, index, hash));
-        Ok(())
+        Self::deposit_event(Event::WeightsRevealed(hotkey.clone(), index, hash));
+        Ok(hash)
     }
 
     /// The commits of a hotkey that can still be revealed, in the order in which they were made.

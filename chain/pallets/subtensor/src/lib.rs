@@ -63,6 +63,7 @@ mod invariants;
 mod market;
 mod mechanisms;
 mod moving;
+mod nominations;
 mod numbers;
 mod payout;
 mod pool;

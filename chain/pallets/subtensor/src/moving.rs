@@ -93,8 +93,19 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Moves stake; returns what it was worth in TAO.
+    /// Moves stake; returns what it was worth in TAO. What it leaves behind is unstaked if it is too little.
     fn shift(
+        from: &Place<T::AccountId>,
+        to: &Place<T::AccountId>,
+        amount: AlphaBalance,
+        limit: Option<Limit>,
+    ) -> Result<TaoBalance, DispatchError> {
+        let tao = Self::shift_stake(from, to, amount, limit)?;
+        Self::clear_small_nomination(&from.hotkey, &from.coldkey, from.netuid);
+        Ok(tao)
+    }
+
+    fn shift_stake(
         from: &Place<T::AccountId>,
         to: &Place<T::AccountId>,
         amount: AlphaBalance,

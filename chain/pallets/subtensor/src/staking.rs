@@ -84,6 +84,7 @@ impl<T: Config> Pallet<T> {
         // Whoever takes all may take little: else dust would be locked in for ever.
         ensure!(tao >= defaults::MIN_STAKE_RAO || (amount == stake && tao > 0), Error::<T>::AmountTooLow);
         T::Currency::mint_into(&coldkey, tao)?;
+        Self::clear_small_nomination(&hotkey, &coldkey, netuid);
         Ok(())
     }
 
@@ -141,7 +142,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes stake away and sells it; the TAO is the caller's to pay out.
-    fn unstake(
+    pub(crate) fn unstake(
         coldkey: &T::AccountId,
         hotkey: &T::AccountId,
         netuid: NetUid,

@@ -208,6 +208,7 @@ const CALLS: &[(&str, Group, &[&str])] = &[
             "sudo_set_network_min_lock_cost",
             "sudo_set_subnet_limit",
             "sudo_set_stake_threshold",
+            "sudo_set_nominator_min_required_stake",
             "sudo_set_subtoken_enabled",
             "sudo_set_start_call_delay",
             "sudo_set_owner_cut_enabled",

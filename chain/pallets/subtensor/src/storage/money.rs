@@ -94,6 +94,10 @@ mod money {
     #[pallet::storage]
     pub type StakeThreshold<T> = StorageValue<_, u64, ValueQuery>;
 
+    /// The least that may stay staked with somebody else's hotkey, in millionths of the least stake.
+    #[pallet::storage]
+    pub type NominatorMinRequiredStake<T> = StorageValue<_, u64, ValueQuery>;
+
     // ---- The pool. ----
 
     /// Alpha in a subnet's pool: what can be bought.

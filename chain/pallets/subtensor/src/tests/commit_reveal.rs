@@ -199,3 +199,33 @@ fn several_commits_are_revealed_at_once_or_none_of_them() {
         assert_eq!(events().last(), Some(&Event::WeightsBatchRevealed(hot(1), NET, hashes)));
     });
 }
+
+/// The error says so: of what was hashed, it would be that no commit has this hash.
+#[test]
+fn rows_longer_than_the_subnet_are_refused_before_they_are_hashed() {
+    with_validator(|| {
+        ok(commit(1, &[2, 3], &[1, 3]));
+        pass(u32::from(TEMPO));
+        let long = || vec![2; 1_000_000];
+        let reveal = |uids, values, salt| SubtensorModule::reveal_weights(signed(hot(1)), NET, uids, values, salt, 0);
+        assert_noop!(reveal(long(), vec![1, 3], SALT.to_vec()), Error::<Test>::UidsLengthExceedUidsInSubNet);
+        assert_noop!(reveal(vec![2, 3], long(), SALT.to_vec()), Error::<Test>::UidsLengthExceedUidsInSubNet);
+        assert_noop!(reveal(vec![2, 3], vec![1, 3], long()), Error::<Test>::InvalidRevealCommitHashNotMatch);
+        let (uids, values) = (vec![vec![2, 3], long()], vec![vec![1, 3], long()]);
+        let both = SubtensorModule::batch_reveal_weights(
+            signed(hot(1)),
+            NET,
+            uids,
+            values,
+            vec![SALT.to_vec(); 2],
+            vec![0; 2],
+        );
+        // With the first, the one commit is gone.
+        assert_noop!(both, Error::<Test>::NoWeightsCommitFound);
+        ok(reveal(vec![2, 3], vec![1, 3], SALT.to_vec()));
+        let set = |uids, values| SubtensorModule::set_weights(signed(hot(1)), NET, uids, values, 0);
+        commit_reveal(false);
+        assert_noop!(set(long(), long()), Error::<Test>::UidsLengthExceedUidsInSubNet);
+        assert_noop!(set(vec![2], long()), Error::<Test>::WeightVecNotEqualSize);
+    });
+}

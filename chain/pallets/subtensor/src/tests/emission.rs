@@ -94,6 +94,24 @@ fn tao_is_split_by_average_price_and_by_what_was_not_burned() {
 }
 
 #[test]
+fn a_block_s_tao_halves_where_issuance_reaches_half_of_all_there_will_be() {
+    with_subnet(|| {
+        // What is missing to the first halving, less a TAO and a half: two more blocks of one.
+        let missing = defaults::TOTAL_SUPPLY_RAO / 2 - SubtensorModule::issuance() - 3 * RAO_PER_TAO / 2;
+        ok(Balances::force_set_balance(RuntimeOrigin::root(), cold(200), missing));
+        crate::TotalIssuance::<Test>::put(SubtensorModule::issuance());
+        let minted = || {
+            let before = SubtensorModule::issuance();
+            pass(1);
+            SubtensorModule::issuance() - before
+        };
+        let of_each_block = [minted(), minted(), minted(), minted()];
+        assert_eq!(of_each_block, [RAO_PER_TAO, RAO_PER_TAO, RAO_PER_TAO / 2, RAO_PER_TAO / 2]);
+        assert_eq!(crate::BlockEmission::<Test>::get(), RAO_PER_TAO / 2);
+    });
+}
+
+#[test]
 fn alpha_halves_by_its_own_supply() {
     with_pool(|| {
         SubnetAlphaIn::<Test>::insert(NET, defaults::TOTAL_SUPPLY_RAO / 2);

@@ -10,11 +10,11 @@ use crate::{
     MaxEpochsPerBlock, MaxMechanismCount, MaxRegistrationsPerBlock, MechId, MechanismCountCurrent,
     MechanismEmissionSplit, MinAllowedUids, MinAllowedWeights, MinBurn, MinChildkeyTakePerSubnet, MinDelegateTake,
     MinDifficulty, MinNonImmuneUids, NetworkImmunityPeriod, NetworkLockReductionInterval, NetworkMinLockCost,
-    NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, OwnerCutEnabled,
-    OwnerHyperparamRateLimit, RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum, RevealPeriodEpochs, Rho,
-    ServingRateLimit, StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit, SubnetMovingAlpha,
-    SubnetOwnerCut, SubtokenEnabled, TargetRegistrationsPerInterval, Tempo, TransferToggle, TxDelegateTakeRateLimit,
-    TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, admin,
+    NetworkPowRegistrationAllowed, NetworkRateLimit, NetworkRegistrationAllowed, NominatorMinRequiredStake,
+    OwnerCutEnabled, OwnerHyperparamRateLimit, RAORecycledForRegistration, RecycleOrBurn, RecycleOrBurnEnum,
+    RevealPeriodEpochs, Rho, ServingRateLimit, StakeThreshold, StartCallDelay, SubnetEmissionEnabled, SubnetLimit,
+    SubnetMovingAlpha, SubnetOwnerCut, SubtokenEnabled, TargetRegistrationsPerInterval, Tempo, TransferToggle,
+    TxDelegateTakeRateLimit, TxRateLimit, U64F64, WeightsSetRateLimit, WeightsVersionKey, Yuma3On, admin,
 };
 use frame_support::{assert_noop, traits::GetCallName};
 use sp_runtime::DispatchError;
@@ -116,6 +116,7 @@ fn all() -> Vec<Setter> {
         Root chain: sudo_set_lock_reduction_interval(7) stores NetworkLockReductionInterval::<Test>::get() => 7;
         Root subnet: sudo_set_rao_recycled(7) stores RAORecycledForRegistration::<Test>::get(NET) => 7;
         Root chain: sudo_set_stake_threshold(7) stores StakeThreshold::<Test>::get() => 7;
+        Root chain: sudo_set_nominator_min_required_stake(7) stores NominatorMinRequiredStake::<Test>::get() => 7;
         Root chain: sudo_set_tx_delegate_take_rate_limit(7) stores TxDelegateTakeRateLimit::<Test>::get() => 7;
         Root chain: sudo_set_min_delegate_take(7) stores MinDelegateTake::<Test>::get() => 7;
         Owner subnet: sudo_set_commit_reveal_weights_enabled(false)
