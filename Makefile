@@ -98,7 +98,7 @@ $(BENCH_VENV)/installed: bench/requirements.txt
 	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
 
-.PHONY: bench-engine test-llama
+.PHONY: bench-engine tolerance test-llama
 
 # JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor. PyTorch is
 # much larger still, so it takes part only where it is asked for.
@@ -116,6 +116,14 @@ bench-engine: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/
 	  --portable $(TARGET)/release/examples/bench_engine \
 	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine) \
 	  $(if $(TORCH_WANTED),--torch $(TORCH_VENV)/bin/python)
+
+HOPS ?= 100
+STEPS ?= 60
+
+tolerance: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/installed) ## how far honest and dishonest hops are from the exact bits, in other arithmetic and in JAX's (TORCH=yes: PyTorch's too, 6 GB)
+	@$(CARGO) run --quiet --release -p engine --example tolerance -- $(HOPS) $(STEPS) \
+	  "$(ENGINE_VENV)/bin/python bench/engine/hop.py jax" \
+	  $(if $(TORCH_WANTED),"$(TORCH_VENV)/bin/python bench/engine/hop.py torch")
 
 $(ENGINE_VENV)/installed: bench/engine/requirements.txt
 	@rm -rf $(ENGINE_VENV)

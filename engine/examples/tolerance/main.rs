@@ -1,15 +1,17 @@
 //! Measures how far honest hops on other arithmetic than the engine's are from the exact bits, and how far those that save
 //! work: the distributions that a tolerance is chosen by.
 //!
-//!     cargo run -p engine --release --example tolerance [-- MICROBATCHES [STEPS]]
+//!     cargo run -p engine --release --example tolerance [-- MICROBATCHES [STEPS [PROGRAM...]]]
 //!
 //! A model is trained for STEPS steps on this crate's own source, then every stage of MICROBATCHES microbatches is
-//! computed from the exact engine's inputs: on every device there is, in f64 (which says how far the exact engine is from the
+//! computed from the exact engine's inputs: on every device there is, by each PROGRAM (a command line), in f64 (which says how far the exact engine is from the
 //! formula), and by those who skip a layer, use weights in fewer bits or of the step before, or hand on what they were
 //! handed. Printed is a table of relative errors, one line for each of the three things that a hop hands out; with `--json`
 //! before the numbers, the same as JSON.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
+
+mod program;
 
 use std::error::Error;
 
@@ -20,6 +22,7 @@ use engine::{
     recompute_hop,
     tolerance::{Accelerator, Claim, DeviceStage, DriftRules, HopErrors, compare_hop},
 };
+use program::Program;
 use serde::Serialize;
 
 const SEED: [u8; 32] = [5; 32];
@@ -37,6 +40,7 @@ struct Handed {
 /// Who computes, and how.
 enum Who {
     Device(Accelerator),
+    Program(Program),
     Reference,
     SkipsLayer,
     Bits(u32),
@@ -48,6 +52,7 @@ impl Who {
     fn name(&self) -> String {
         match self {
             Self::Device(accelerator) => format!("honest, Candle's operations on {accelerator}"),
+            Self::Program(program) => format!("honest, {}", program.name),
             Self::Reference => "the formula in f64".into(),
             Self::SkipsLayer => "skips the last of its layers".into(),
             Self::Bits(bits) => format!("weights of {bits} bits of mantissa"),
@@ -86,16 +91,17 @@ impl Hop<'_> {
     }
 
     /// `None`: that cannot be done in this stage.
-    fn computed_by(&self, who: &Who) -> Result<Option<Handed>, Failure> {
+    fn computed_by(&self, who: &mut Who) -> Result<Option<Handed>, Failure> {
         let stage = self.weights.stage();
         Ok(Some(match who {
             Who::Device(accelerator) => {
                 self.on_device(DeviceStage::new(self.config, self.weights, 1, *accelerator)?)?
             }
+            Who::Program(program) => program.compute(self)?,
             Who::Reference => self.on_device(DeviceStage::reference(self.config, self.weights, 1)?)?,
             Who::SkipsLayer => self.exactly(self.weights, Some(self.config.layers_per_stage[stage.as_usize()] - 1))?,
             Who::Bits(bits) => {
-                let mask = u32::MAX << (23 - bits);
+                let mask = u32::MAX << (23 - *bits);
                 let cut = self.weights.values().iter().map(|w| f32::from_bits(w.to_bits() & mask)).collect();
                 self.exactly(&Weights::from_values(self.config, stage, cut)?, None)?
             }
@@ -161,8 +167,11 @@ fn main() -> Result<(), Failure> {
         bottleneck: Bottleneck::AnchorRes { r: 16, hidden: 64 },
         ..ModelConfig::small()
     };
-    let text =
-        [include_str!("../src/stage.rs"), include_str!("../src/data.rs"), include_str!("../src/ops/attention.rs")];
+    let text = [
+        include_str!("../../src/stage.rs"),
+        include_str!("../../src/data.rs"),
+        include_str!("../../src/ops/attention.rs"),
+    ];
     let corpus = Corpus::new(text.concat().repeat(4).as_bytes())?;
     let slice = |window, index| corpus.slice(&SEED, window, MicrobatchId(index), BATCH, config.context);
 
@@ -176,6 +185,9 @@ fn main() -> Result<(), Failure> {
     let weights = trainer.weights().to_vec();
 
     let mut all: Vec<Who> = Accelerator::present().into_iter().map(Who::Device).collect();
+    for command in arguments.get(2..).unwrap_or_default() {
+        all.push(Who::Program(Program::start(command)?));
+    }
     all.extend([
         Who::Reference,
         Who::Bits(15),
@@ -211,7 +223,7 @@ fn main() -> Result<(), Failure> {
                 incoming: incoming[place].as_ref(),
                 outgoing_gradient: outgoing_gradient[place + 1].as_ref(),
             };
-            for (who, [outputs, backs, gradients]) in all.iter().zip(&mut errors) {
+            for (who, [outputs, backs, gradients]) in all.iter_mut().zip(&mut errors) {
                 let Some(handed) = hop.computed_by(who)? else { continue };
                 let found = hop.errors_of(&handed)?;
                 outputs.push(found.output);
