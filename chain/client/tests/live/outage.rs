@@ -221,3 +221,40 @@ async fn an_extrinsic_whose_answer_was_lost_takes_effect_once() {
     let state = client.latest().await.expect("a snapshot");
     assert_eq!(state.balance(bob).await.expect("a balance"), Rao::from_tao(2), "each exactly once");
 }
+
+/// More blocks than an extrinsic may wait for.
+const LIFETIME_BLOCKS: u32 = 130;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extrinsic_whose_time_ran_out_is_signed_anew() {
+    let node = DevNode::start(config()).await.expect("the chain starts");
+    let (first, first_road) = road_to(&node).await;
+    let (second, second_road) = road_to(&node).await;
+    second_road.send(Road::Frozen).expect("the road exists");
+    let mut config = ConnectConfig::new([first, second]).expect("endpoints");
+    config.request_timeout = Duration::from_millis(500);
+    config.dial_timeout = Duration::from_millis(500);
+    let client = Client::connect(config).await.expect("connects");
+    node.control().pause().await.expect("runs");
+    let snapshot = node.control().snapshot().await.expect("taken");
+    let bob = key("Bob").account_id();
+    let submission = {
+        let client = client.clone();
+        tokio::spawn(async move { client.submit(&alice(), &Call::transfer_keep_alive(bob, Rao::from_tao(1))).await })
+    };
+    while node_next_nonce(&node).await < 1 {
+        tokio::task::yield_now().await;
+    }
+    // Nobody hears how the pool loses it, nor of the blocks that it could have been in.
+    first_road.send(Road::Frozen).expect("the road exists");
+    node.control().revert(snapshot).await.expect("goes back to where it is");
+    assert_eq!(node_next_nonce(&node).await, 0, "the pool is empty");
+    let tip = node.control().advance(LIFETIME_BLOCKS).await.expect("advances");
+    assert!(!submission.is_finished());
+    second_road.send(Road::Open).expect("the road exists");
+    node.control().resume().await.expect("runs");
+    let done = submission.await.expect("no panic").expect("a transfer");
+    assert!(done.number.0 > u64::from(tip.number), "the first signature was good for no block after {}", tip.number);
+    let state = client.at(done.block).await.expect("the block");
+    assert_eq!(state.balance(bob).await.expect("a balance"), Rao::from_tao(1), "exactly once");
+}

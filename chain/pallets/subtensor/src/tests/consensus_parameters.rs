@@ -6,6 +6,7 @@ use crate::{
     BlockAtRegistration, Bonds, Dividends, Incentive, Keys, LastMechansimStepBlock, LastUpdate, NetUidStorageIndex,
     SubnetworkN, Uids, ValidatorPermit, Weights,
 };
+use sp_core::H256;
 use yuma::{EpochInput, EpochParams, LiquidAlpha, Row, YumaVersion};
 
 /// Bonds, incentive and dividends.
@@ -175,4 +176,42 @@ fn yuma_only(params: EpochParams) -> Vec<Row> {
         bonds = outcomes(params).1.0;
     });
     bonds
+}
+
+#[test]
+fn a_commit_that_waits_masks_whoever_registered_after_it() {
+    type Commit = fn() -> DispatchResult;
+    let commits: [(&str, Commit, bool); 3] = [
+        ("no commit", || Ok(()), true),
+        ("by hash", || SubtensorModule::commit_weights(signed(hot(1)), NET, H256::zero()), false),
+        (
+            "under a time lock",
+            || {
+                let sealed = vec![7; 100].try_into().unwrap();
+                SubtensorModule::commit_timelocked_weights(signed(hot(1)), NET, sealed, 1_000, 4)
+            },
+            false,
+        ),
+    ];
+    for (name, commit, counts) in commits {
+        with_subnet(|| {
+            ok(AdminUtils::sudo_set_weights_set_rate_limit(RuntimeOrigin::root(), NET, 0));
+            (1..=3).for_each(|n| {
+                register(n);
+            });
+            stake(1, 100 * RAO_PER_TAO);
+            pass_epoch();
+            ok(commit());
+            pass(1);
+            let newcomer = register(9);
+            pass(1);
+            commit_reveal(false);
+            ok(SubtensorModule::set_weights(signed(hot(1)), NET, vec![2, newcomer], vec![1, 1], 0));
+            commit_reveal(true);
+            pass_epoch();
+            let incentive = Incentive::<Test>::get(NetUidStorageIndex::from(NET));
+            assert_eq!(incentive[usize::from(newcomer)] > 0, counts, "{name}: {incentive:?}");
+            assert!(incentive[2] > 0, "{name}");
+        });
+    }
 }

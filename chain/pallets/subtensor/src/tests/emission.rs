@@ -112,6 +112,21 @@ fn a_block_s_tao_halves_where_issuance_reaches_half_of_all_there_will_be() {
 }
 
 #[test]
+fn the_owners_cut_is_what_root_sets_and_nothing_where_it_is_off() {
+    with_subnet(|| {
+        ok(AdminUtils::sudo_set_subnet_owner_cut(RuntimeOrigin::root(), 6_553));
+        pass(1);
+        let (cut, miners) = (PendingOwnerCut::<Test>::get(NET), PendingServerEmission::<Test>::get(NET));
+        assert!(cut.abs_diff(RAO_PER_TAO * 6_553 / 65_535) <= 1, "{cut}");
+        assert!(miners.abs_diff((RAO_PER_TAO - cut) / 2) <= 1, "{miners}");
+        ok(AdminUtils::sudo_set_owner_cut_enabled(RuntimeOrigin::root(), NET, false));
+        pass(1);
+        assert_eq!(PendingOwnerCut::<Test>::get(NET), cut);
+        assert_eq!(PendingServerEmission::<Test>::get(NET), miners + RAO_PER_TAO / 2);
+    });
+}
+
+#[test]
 fn alpha_halves_by_its_own_supply() {
     with_pool(|| {
         SubnetAlphaIn::<Test>::insert(NET, defaults::TOTAL_SUPPLY_RAO / 2);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Error, StakingHotkeys, SubnetTAO, TotalHotkeyAlpha, TotalStake, defaults::MIN_STAKE_RAO};
-use frame_support::{assert_noop, traits::fungible::Inspect};
+use frame_support::{assert_noop, storage::with_storage_layer, traits::fungible::Inspect};
 
 #[test]
 fn tao_goes_in_and_comes_out_whole() {
@@ -52,6 +52,42 @@ fn a_stake_that_must_not_be_changes_nothing() {
         let all = Balances::balance(&cold(2));
         assert_noop!(add(hot(OWNER), NET, all), Error::<Test>::NotEnoughBalanceToStake);
         ok(add(hot(OWNER), NET, all - EXISTENTIAL_DEPOSIT_RAO));
+    });
+}
+
+#[test]
+fn stake_that_does_not_fit_is_refused_by_name() {
+    with_subnet(|| {
+        register(1);
+        stake(1, 5 * RAO_PER_TAO);
+        // As every dispatch does.
+        let add = |amount| with_storage_layer(|| SubtensorModule::add_stake(signed(cold(1)), hot(1), NET, amount));
+        let remove = |amount| SubtensorModule::remove_stake(signed(cold(1)), hot(1), NET, amount);
+        assert_noop!(add(u64::MAX), Error::<Test>::NotEnoughBalanceToStake);
+        assert_noop!(remove(u64::MAX), Error::<Test>::NotEnoughStakeToWithdraw);
+
+        let pool = TotalHotkeyAlpha::<Test>::get(hot(1), NET);
+        TotalHotkeyAlpha::<Test>::insert(hot(1), NET, u64::MAX - RAO_PER_TAO);
+        assert_noop!(add(2 * RAO_PER_TAO), Error::<Test>::Overflow);
+        TotalHotkeyAlpha::<Test>::insert(hot(1), NET, pool);
+        let total = TotalStake::<Test>::get();
+        TotalStake::<Test>::put(u64::MAX - RAO_PER_TAO);
+        assert_noop!(add(2 * RAO_PER_TAO), Error::<Test>::Overflow);
+        TotalStake::<Test>::put(total);
+        ok(add(2 * RAO_PER_TAO));
+    });
+}
+
+#[test]
+fn where_root_has_switched_it_off_nothing_is_staked_or_unstaked() {
+    with_subnet(|| {
+        register(1);
+        stake(1, 5 * RAO_PER_TAO);
+        ok(AdminUtils::sudo_set_subtoken_enabled(RuntimeOrigin::root(), NET, false));
+        let add = SubtensorModule::add_stake(signed(cold(1)), hot(1), NET, RAO_PER_TAO);
+        assert_noop!(add, Error::<Test>::SubtokenDisabled);
+        let remove = SubtensorModule::remove_stake(signed(cold(1)), hot(1), NET, RAO_PER_TAO);
+        assert_noop!(remove, Error::<Test>::SubtokenDisabled);
     });
 }
 
