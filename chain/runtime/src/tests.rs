@@ -3,6 +3,7 @@
 
 mod arguments;
 mod coldkey_guard;
+mod commitments;
 mod hostile;
 mod proxy;
 
