@@ -54,8 +54,7 @@ pub struct DevNodeConfig {
     pub dev_methods: bool,
     /// Where `dev_dump` may write; without, it may not.
     pub dumps_dir: Option<PathBuf>,
-    /// How many blocks to keep; all where absent, as archive queries ask for. A chain that runs for days wants a
-    /// bound.
+    /// How many blocks to keep; all where absent, as archive queries ask for. A chain that runs for days wants a bound.
     pub kept_blocks: Option<u32>,
     /// The port of the RPC endpoint on loopback: exactly this one (zero: any free one). Where absent,
     /// [`DEFAULT_PORT`] or the next free one.
@@ -223,12 +222,12 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The chain's file does not open: it is damaged, or another node has it open.
-    #[error("the chain in {} does not open: {source}; stop the node that has it open, or begin anew elsewhere", path.display())]
+    #[error("the chain in {} does not open: {reason}; stop the node that has it open, or begin anew elsewhere", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Why, in the database's words.
+        reason: String,
     },
     /// The folder holds a chain of an earlier version.
     #[error("{} holds a chain that an earlier version has written; begin anew elsewhere", dir.display())]

@@ -132,6 +132,7 @@ impl DevNode {
             commands: commanded,
             pace,
             sealed,
+            failed: None,
             snapshots: Vec::new(),
         };
         node.tasks.spawn_essential_handle().spawn_blocking("sealing", None, sealer.run());

@@ -56,6 +56,8 @@ pub(crate) struct Sealer {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) pace: watch::Sender<Pace>,
     pub(crate) sealed: watch::Sender<SealedBlock>,
+    /// Why the last try failed, if it did.
+    pub(crate) failed: Option<String>,
     /// The states that were named, oldest first: a snapshot's id is its place.
     pub(crate) snapshots: Vec<SealedBlock>,
 }
@@ -215,13 +217,18 @@ impl Sealer {
     }
 
     async fn seal_or_log(&mut self) {
-        if let Err(error) = self.seal().await {
-            // The next time tries again on the same parent.
+        // The next time tries again on the same parent, and says again only what is new.
+        let failed = self.seal().await.err().map(|error| error.to_string());
+        if let Some(error) = failed.as_ref().filter(|_| failed != self.failed) {
             tracing::error!(%error, "no block was sealed");
         }
+        self.failed = failed;
     }
 
     async fn seal(&mut self) -> Result<(), SealError> {
+        if let Some(reason) = self.keeping.store.failure() {
+            return Err(SealError::Unkept(reason.to_owned()));
+        }
         let parent = self.client.info().best_hash;
         self.open_shielded(parent).await;
         let block_time = self.pace.borrow().block_time;
@@ -314,6 +321,10 @@ enum SealError {
     Seal(#[from] sc_consensus_manual_seal::Error),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(
+        "the chain cannot be kept: {0}; see to it (make room, if it is that) and start again: it goes on from its last block"
+    )]
+    Unkept(String),
     #[error("old headers stay: {0}")]
     Forget(#[from] sp_database::error::DatabaseError),
     #[error("sealing ended without a reply")]

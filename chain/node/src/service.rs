@@ -12,6 +12,7 @@ use sc_service::{
 };
 use sc_transaction_pool::{TransactionPoolHandle, TransactionPoolOptions, TransactionPoolType};
 use sp_core::storage::Storage;
+use sp_database::error::DatabaseError;
 
 use crate::config::{DevNodeConfig, StartError};
 use crate::disk::Disk;
@@ -118,7 +119,7 @@ fn open(config: &DevNodeConfig) -> Result<(Arc<Backend>, Arc<dyn Store>), StartE
             }
             std::fs::create_dir_all(dir).map_err(|source| StartError::StateDir { dir: dir.clone(), source })?;
             let path = dir.join(CHAIN_FILE);
-            let unreadable = |error| StartError::File { path: path.clone(), source: Box::new(error) };
+            let unreadable = |error: DatabaseError| StartError::File { path: path.clone(), reason: error.to_string() };
             let disk = Disk::open(&path).map_err(unreadable)?;
             let is_empty = disk.is_empty().map_err(unreadable)?;
             (Arc::new(disk), is_empty)

@@ -12,6 +12,11 @@ pub(crate) type Counted = (u32, Vec<u8>);
 pub(crate) trait Store: Database<H256> {
     /// A copy of everything, sorted, so that equal chains have equal copies.
     fn contents(&self) -> Result<Contents>;
+
+    /// Why a commit failed, once one has: nothing can be committed any more until the store is opened anew.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Everything in a database: column, key, references, value.
