@@ -108,12 +108,15 @@ TORCH_VENV := $(TARGET)/bench-torch-venv
 TORCH_WANTED := $(filter yes,$(TORCH))
 
 bench-engine: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/installed) ## measure the engine beside JAX: docs/results/engine.json (NATIVE=no: portable build only; TORCH=yes: PyTorch too, 6 GB)
+	@$(CARGO) build --quiet --release -p engine --example bench_engine --features any-order
+	@cp $(TARGET)/release/examples/bench_engine $(TARGET)/release/examples/bench_engine_any_order
 	@$(CARGO) build --quiet --release -p engine --example bench_engine
 	@$(if $(filter no,$(NATIVE)),,CARGO_TARGET_DIR=$(ENGINE_NATIVE) RUSTFLAGS=-Ctarget-cpu=native \
 	  $(CARGO) build --quiet --release -p engine --example bench_engine)
 	@$(ENGINE_VENV)/bin/python bench/engine/run.py --out docs/results/engine.json \
 	  --command "make bench-engine$(if $(NATIVE), NATIVE=$(NATIVE))$(if $(TORCH_WANTED), TORCH=yes)" \
 	  --portable $(TARGET)/release/examples/bench_engine \
+	  --any-order $(TARGET)/release/examples/bench_engine_any_order \
 	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine) \
 	  $(if $(TORCH_WANTED),--torch $(TORCH_VENV)/bin/python)
 

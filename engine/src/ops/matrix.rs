@@ -98,11 +98,66 @@ pub(crate) fn multiply(
     }
     assert!(a_view.end(m, k) <= a.len(), "product leaves the left operand");
     assert!(b_view.end(k, n) <= b.len(), "product leaves the right operand");
+    #[cfg(feature = "any-order")]
+    {
+        let _ = (cpu, piece);
+        any_order((m, n, k), (dst, dst_view, into), (a, a_view), (b, b_view));
+    }
+    #[cfg(not(feature = "any-order"))]
+    in_order(cpu, (m, n, k), piece, (dst, dst_view, into), (a, a_view), (b, b_view));
+}
+
+/// A product whose views were checked, on the calling thread, in the order above.
+#[cfg_attr(feature = "any-order", expect(dead_code, reason = "what its absence saves is measured"))]
+fn in_order(
+    cpu: &Cpu,
+    (m, n, k): (usize, usize, usize),
+    piece: usize,
+    (dst, dst_view, into): (&mut [f32], View, Into),
+    (a, a_view): (&[f32], View),
+    (b, b_view): (&[f32], View),
+) {
     let piece = piece.clamp(1, INNER_PIECE);
     // Borrowed out here: what is to be compiled for the instructions must not go through a function of the library's.
     PACKED.with_borrow_mut(|packed| {
         cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view, packed });
     });
+}
+
+/// The same by a library that sums as it likes: what a step costs without exactness. Only for the benchmark.
+#[cfg(feature = "any-order")]
+fn any_order(
+    (m, n, k): (usize, usize, usize),
+    (dst, dst_view, into): (&mut [f32], View, Into),
+    (a, a_view): (&[f32], View),
+    (b, b_view): (&[f32], View),
+) {
+    let (dst, a, b) = (&mut dst[dst_view.start..], &a[a_view.start..], &b[b_view.start..]);
+    #[expect(unsafe_code, reason = "gemm takes pointers")]
+    // SAFETY: the caller has checked that all three matrices lie in their buffers, and dst is borrowed alone.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            dst.as_mut_ptr(),
+            dst_view.column_stride as isize,
+            dst_view.row_stride as isize,
+            into == Into::Added,
+            a.as_ptr(),
+            a_view.column_stride as isize,
+            a_view.row_stride as isize,
+            b.as_ptr(),
+            b_view.column_stride as isize,
+            b_view.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
 }
 
 /// A product whose views were checked.
