@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 import results  # noqa: E402
 
 WARM_UP_STEPS = 2
-TURNS = 8
+TURNS = 20
 LOSS_STEPS = 200
 # Engines side by side, each a process with one thread.
 ENGINES = (1, 2, 4)
