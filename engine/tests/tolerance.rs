@@ -84,7 +84,7 @@ fn errors_of(config: &ModelConfig, tokens: &TokenBatch, make: impl Fn(&Weights) 
         let claim = Claim {
             incoming: incoming.as_ref(),
             outgoing_gradient: back.as_ref(),
-            output: &output,
+            output: Some(&output),
             incoming_gradient: passed_back.as_ref(),
             gradients: Some(&gradients),
         };
@@ -190,7 +190,7 @@ fn saved_work_shows() {
         let claim = Claim {
             incoming: Some(&z),
             outgoing_gradient: None,
-            output: &output,
+            output: Some(&output),
             incoming_gradient: back.as_ref(),
             gradients: Some(&gradients),
         };

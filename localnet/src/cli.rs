@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::persona::Cast;
+use crate::persona::{Cast, Persona};
 
 /// Most neurons a localnet holds: a subnet has 256 uids, the owner's among them.
 const MAX_NEURONS: u16 = 255;
@@ -165,9 +165,13 @@ pub struct UpArgs {
     /// Stages the model is cut into; each needs a miner.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub stages: u16,
-    /// Miners that cheat, drawn by the seed: `lazy` computes nothing, `partial` half; `none` for honest miners only.
+    /// Miners that cheat, drawn by the seed: `lazy` computes nothing, `partial` half, `rounded` with weights of 10 bits;
+    /// or do not, and have `foreign` arithmetic; `none` for honest miners only.
     #[arg(long, value_name = "PERSONA:N", default_value = "lazy:1,partial:1")]
     pub adversary: Cast,
+    /// Judge work within the roundings of other arithmetic instead of bit for bit.
+    #[arg(long)]
+    pub tolerance: bool,
     /// Text to train on: a file or a folder (default: the Rust source of this program's own dependencies).
     #[arg(long, value_name = "PATH")]
     pub corpus: Option<PathBuf>,
@@ -240,6 +244,12 @@ impl UpArgs {
                 self.miners, self.stages
             ));
         }
+        if self.adversary.has(Persona::Foreign) && !self.tolerance {
+            return Err("an exact run convicts `foreign` miners, though they are honest: add --tolerance".to_owned());
+        }
+        if self.adversary.players() > self.miners {
+            return Err(format!("{} are more than {} miners: raise --miners", self.adversary, self.miners));
+        }
         let (adversaries, spare) = (self.adversary.adversaries(), self.miners - self.stages);
         if adversaries > spare {
             return Err(format!(
@@ -309,6 +319,10 @@ mod tests {
         let cast = up(&["--miners", "5"]).expect("parses").check();
         assert!(cast.is_err_and(|message| message.contains("--adversary")));
         assert_eq!(up(&["--miners", "5", "--adversary", "none"]).expect("parses").check(), Ok(()));
+        let foreign = up(&["--adversary", "foreign:2"]).expect("parses").check();
+        assert!(foreign.is_err_and(|message| message.contains("--tolerance")));
+        assert_eq!(up(&["--adversary", "foreign:2,rounded:1", "--tolerance"]).expect("parses").check(), Ok(()));
+        assert!(up(&["--adversary", "foreign:13", "--tolerance"]).expect("parses").check().is_err());
         assert!(up(&["--epochs", "3", "--windows", "3"]).is_err());
         assert_eq!(up(&["--ci"]).expect("parses").goal(), Some(Goal::Verdicts));
         assert_eq!(up(&["--ci", "--epochs", "3"]).expect("parses").goal(), Some(Goal::Epochs(3)));

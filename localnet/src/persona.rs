@@ -8,8 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use engine::tolerance::Accelerator;
 use engine::{BoundaryTensor, Gradients, MicrobatchId, Stage, StageError, StageOutput, TokenBatch};
-use neuron::worker::{ComputeFactory, StageCompute, honest};
+use neuron::worker::{ComputeFactory, Hosted, StageCompute, honest, on_device};
 use serde::Serialize;
 
 /// What a lazy miner claims the loss to be, in nats per byte: what a model reaches that has learned a little.
@@ -20,6 +21,9 @@ const LAZY_ACTIVATION: f32 = 0.5;
 
 /// Largest value per token in the gradients that a lazy miner makes up. A merge clips what stands out.
 const LAZY_GRADIENT: f32 = 1e-3;
+
+/// Sign, exponent and 10 bits of mantissa.
+const ROUNDED_MASK: u32 = u32::MAX << 13;
 
 /// A behaviour that a miner plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,11 +36,20 @@ pub enum Persona {
     Lazy,
     /// Computes the first half of its stage's layers only.
     Partial,
+    /// Computes with weights of 10 bits of mantissa, as cheap arithmetic has them.
+    Rounded,
+    /// Computes all of it in other arithmetic than the exact engine's: Candle's own products. Honest in a run with a tolerance.
+    Foreign,
 }
 
 impl Persona {
     /// Those that cheat.
-    pub const ADVERSARIES: [Self; 2] = [Self::Lazy, Self::Partial];
+    pub const ADVERSARIES: [Self; 3] = [Self::Lazy, Self::Partial, Self::Rounded];
+
+    /// Whether it cheats, in a run in which it may play.
+    pub fn cheats(self) -> bool {
+        Self::ADVERSARIES.contains(&self)
+    }
 
     /// Its word on the command line and in tables.
     pub fn word(self) -> &'static str {
@@ -44,6 +57,8 @@ impl Persona {
             Self::Honest => "honest",
             Self::Lazy => "lazy",
             Self::Partial => "partial",
+            Self::Rounded => "rounded",
+            Self::Foreign => "foreign",
         }
     }
 
@@ -51,24 +66,44 @@ impl Persona {
     pub fn compute(self) -> ComputeFactory {
         match self {
             Self::Honest => honest(),
-            Self::Lazy => Arc::new(|stage| Box::new(Lazy::new(stage))),
-            Self::Partial => Arc::new(|mut stage| {
+            Self::Lazy => Arc::new(|hosted| Ok(Box::new(Lazy::new(hosted.exact()?)))),
+            Self::Partial => Arc::new(|hosted| {
+                let mut stage = hosted.exact()?;
                 let layers = stage.config().layers_per_stage.get(stage.index().as_usize()).copied().unwrap_or(0);
                 stage.skip_layers_after(layers / 2);
-                Box::new(stage)
+                Ok(Box::new(stage))
             }),
+            Self::Rounded => Arc::new(|hosted| {
+                let weights = hosted.weights.map(|weight| f32::from_bits(weight.to_bits() & ROUNDED_MASK));
+                Ok(Box::new(Hosted { weights: &weights, ..hosted }.exact()?))
+            }),
+            Self::Foreign => on_device(Accelerator::Cpu),
         }
     }
 }
 
-/// Which adversaries play, and how many of each: `lazy:1,partial:1`, or `none`.
+/// What a cast may name.
+const PLAYED: [Persona; 4] = [Persona::Lazy, Persona::Partial, Persona::Rounded, Persona::Foreign];
+
+/// Which personas play, and how many of each: `lazy:1,partial:1`, or `none`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cast(Vec<(Persona, u16)>);
 
 impl Cast {
-    /// Miners that do not play honestly.
+    /// Miners that cheat.
     pub fn adversaries(&self) -> u16 {
+        let cheats = self.0.iter().filter(|(persona, _)| persona.cheats());
+        cheats.fold(0, |sum, (_, count)| u16::saturating_add(sum, *count))
+    }
+
+    /// Miners that play anything.
+    pub fn players(&self) -> u16 {
         self.0.iter().fold(0, |sum, (_, count)| u16::saturating_add(sum, *count))
+    }
+
+    /// Whether a persona plays.
+    pub fn has(&self, persona: Persona) -> bool {
+        self.0.iter().any(|(played, _)| *played == persona)
     }
 
     /// The persona of each of `miners` miners, drawn by the seed.
@@ -99,9 +134,9 @@ impl FromStr for Cast {
         let mut named = BTreeSet::new();
         for part in text.split(',') {
             let (name, count) = part.split_once(':').unwrap_or((part, "1"));
-            let persona = Persona::ADVERSARIES.into_iter().find(|persona| persona.word() == name.trim());
+            let persona = PLAYED.into_iter().find(|persona| persona.word() == name.trim());
             let persona = persona.ok_or_else(|| {
-                let known = Persona::ADVERSARIES.map(Persona::word).join(", ");
+                let known = PLAYED.map(Persona::word).join(", ");
                 format!("there is no persona `{name}`; known are {known}, or `none` alone")
             })?;
             let count = count.trim().parse::<u16>().ok().filter(|count| *count > 0);
@@ -208,16 +243,17 @@ impl StageCompute for Lazy {
         self.in_flight.clear();
     }
 
-    fn take_gradients(&mut self) -> Gradients {
+    fn take_gradients(&mut self) -> Result<Gradients, StageError> {
         let (tokens, empty) = (std::mem::take(&mut self.tokens), self.stage.take_gradients());
         let values = self.invent(b"weights", tokens, empty.values().len(), LAZY_GRADIENT * tokens as f32);
-        Gradients::from_values(self.stage.config(), self.stage.index(), tokens, values).unwrap_or(empty)
+        Ok(Gradients::from_values(self.stage.config(), self.stage.index(), tokens, values).unwrap_or(empty))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::{ModelConfig, StageIndex, Weights};
+    use engine::tolerance::relative_error;
+    use engine::{ModelConfig, Recompute, StageIndex, Weights};
 
     use super::*;
 
@@ -225,9 +261,10 @@ mod tests {
         ModelConfig { layers_per_stage: vec![2; 3], ..ModelConfig::small() }
     }
 
-    fn stage(index: u16) -> Stage {
+    fn computed(persona: Persona, index: u16) -> Box<dyn StageCompute> {
         let weights = Weights::initial(&config(), StageIndex(index), &[1; 32]).unwrap();
-        Stage::new(&config(), StageIndex(index), &weights, 4).unwrap()
+        let hosted = Hosted { model: &config(), weights: &weights, in_flight: 4, recompute: Recompute::default() };
+        persona.compute()(hosted).unwrap()
     }
 
     fn tokens() -> TokenBatch {
@@ -238,7 +275,7 @@ mod tests {
     fn walk(persona: Persona, cheat: u16) -> (Vec<StageOutput>, Vec<Option<BoundaryTensor>>, Vec<Gradients>) {
         let id = MicrobatchId(3);
         let part = |index| if index == cheat { persona } else { Persona::Honest };
-        let mut stages: Vec<_> = (0..3).map(|index| part(index).compute()(stage(index))).collect();
+        let mut stages: Vec<_> = (0..3).map(|index| computed(part(index), index)).collect();
         let mut outputs: Vec<StageOutput> = Vec::new();
         for stage in &mut stages {
             let incoming = match outputs.last() {
@@ -252,7 +289,7 @@ mod tests {
             let outgoing = gradients.last().cloned().flatten();
             gradients.push(stage.backward(id, outgoing.as_ref()).unwrap());
         }
-        let sums = stages.iter_mut().map(|stage| stage.take_gradients()).collect();
+        let sums = stages.iter_mut().map(|stage| stage.take_gradients().unwrap()).collect();
         (outputs, gradients, sums)
     }
 
@@ -288,9 +325,22 @@ mod tests {
         }
     }
 
+    /// What a tolerance tells apart: `foreign` is off by roundings, `rounded` by a thousand times that.
+    #[test]
+    fn other_arithmetic_is_near_and_cheap_arithmetic_is_far() {
+        let z = |persona| match walk(persona, 1).0.remove(1) {
+            StageOutput::Boundary(z) => z,
+            other => panic!("{other:?}"),
+        };
+        let (exact, bound) = (z(Persona::Honest), neuron::manifest::Tolerance::default().bound());
+        let error = |persona| relative_error(z(persona).values(), exact.values());
+        assert!(error(Persona::Foreign) > 0.0 && error(Persona::Foreign) < bound);
+        assert!(error(Persona::Rounded) > 10.0 * bound);
+    }
+
     #[test]
     fn a_lazy_stage_keeps_the_books_of_an_honest_one() {
-        let mut lazy = Persona::Lazy.compute()(stage(1));
+        let mut lazy = computed(Persona::Lazy, 1);
         let id = MicrobatchId(7);
         assert!(matches!(lazy.backward(id, None), Err(StageError::NotInFlight { .. })));
         let first = lazy.forward(id, &tokens(), None).unwrap();
@@ -301,8 +351,8 @@ mod tests {
         lazy.backward(id, None).unwrap();
         lazy.drop_all();
         assert!(lazy.backward(MicrobatchId(8), None).is_err());
-        assert_eq!(lazy.take_gradients().tokens(), 32);
-        assert_eq!(lazy.take_gradients().tokens(), 0, "the sum starts anew");
+        assert_eq!(lazy.take_gradients().unwrap().tokens(), 32);
+        assert_eq!(lazy.take_gradients().unwrap().tokens(), 0, "the sum starts anew");
     }
 
     #[test]
@@ -317,6 +367,8 @@ mod tests {
         assert!(draws.len() > 40, "seeds draw others");
         assert_eq!("lazy".parse::<Cast>().unwrap().to_string(), "lazy:1");
         assert_eq!("none".parse::<Cast>().unwrap().adversaries(), 0);
+        let mixed: Cast = "foreign:2,rounded:1".parse().unwrap();
+        assert_eq!((mixed.adversaries(), mixed.players(), mixed.has(Persona::Foreign)), (1, 3, true));
         for nonsense in ["", "liar:1", "lazy:0", "lazy:x", "lazy:1,lazy:2", "lazy:99999", "lazy:1,none", "honest:3"] {
             assert!(nonsense.parse::<Cast>().is_err(), "{nonsense}");
         }

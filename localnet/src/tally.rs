@@ -110,7 +110,7 @@ impl NeuronTally {
 
     /// Whether it is a miner that cheats.
     pub fn is_adversary(&self) -> bool {
-        self.persona != Persona::Honest
+        self.persona.cheats()
     }
 
     fn on_reveal(&mut self, block: u64) {

@@ -14,7 +14,7 @@ use eyre::{Context, Result, eyre};
 use neuron::corpus::Material;
 use neuron::manifest::{
     Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
-    WindowSchedule, WorkRules,
+    Tolerance, WindowSchedule, WorkRules,
 };
 use neuron::message::names::{BlockNumber, Hash};
 use neuron::message::run::RunPost;
@@ -113,6 +113,7 @@ impl Training {
         let manifest = match posted_manifest(client, netuid, home).await? {
             Some(manifest)
                 if manifest.model.stages != args.stages
+                    || manifest.arithmetic != arithmetic(args)
                     || manifest.corpus.hash != material.text()
                     || manifest.corpus.tokens != material.tokens() =>
             {
@@ -231,17 +232,21 @@ async fn new_manifest(args: &UpArgs, client: &Client, netuid: Netuid, material: 
         posts: PostBudget { tempo_blocks: u32::from(args.tempo), posts_per_tempo: POSTS_PER_TEMPO },
         beacon_key: Hash::of(&beacon.public_key),
         optimizer: serde_json::to_string(&optimizer(args, start))?,
-        arithmetic: Arithmetic::Exact,
+        arithmetic: arithmetic(args),
         judging: JudgingRules::default(),
         retention_windows: 16,
     })
 }
 
+fn arithmetic(args: &UpArgs) -> Arithmetic {
+    if args.tolerance { Arithmetic::Tolerance(Tolerance::default()) } else { Arithmetic::Exact }
+}
+
 /// A folder holds a run that these flags do not describe.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} holds a run of {stages} stages on another corpus or cut otherwise: start with the same --stages, --corpus and \
-     --tokenizer, or choose another --state",
+    "{} holds a run of {stages} stages on another corpus, cut or judged otherwise: start with the same --stages, --corpus, \
+     --tokenizer and --tolerance, or choose another --state",
     home.display()
 )]
 pub struct OtherRun {

@@ -11,6 +11,7 @@ use chain::{Client, ConnectConfig};
 use clap::Parser;
 use localnet::accounts::Role;
 use localnet::cli::{Cli, Command, UpArgs};
+use localnet::persona::Persona;
 use localnet::report::Report;
 use localnet::subnet::Subnet;
 use localnet::tally::{NeuronTally, Tally};
@@ -62,7 +63,7 @@ async fn on_to_the_end(mut subnet: Subnet) -> Report {
     let (window, paid) = (merged(subnet.tally()), subnet.tally().paid_epochs);
     subnet
         .until("three more windows, and pay for everybody who works", PATIENCE_BLOCKS, |tally| {
-            let working = |n: &NeuronTally| n.role == Role::Miner && !n.killed;
+            let working = |n: &NeuronTally| n.role == Role::Miner && !n.killed && !n.is_adversary();
             let all_paid = tally.by_uid().into_iter().filter(|n| working(n)).all(|n| n.emission_rao > 0);
             merged(tally) >= window + 3 && tally.paid_epochs > paid && all_paid
         })
@@ -89,6 +90,29 @@ async fn a_miner_killed_in_mid_window_is_done_without() {
     assert!(report.held(), "{report}");
     let killed: Vec<_> = report.neurons.iter().filter(|n| n.killed).map(|n| &n.name).collect();
     assert_eq!(killed, [&name]);
+}
+
+/// Judged within roundings: one of the miners has other arithmetic and is paid like the rest, one has less of it and is convicted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tolerance_tells_other_arithmetic_from_less_of_it() {
+    let _alone = ALONE.lock().await;
+    let cast = ["--miners", "6", "--stages", "2", "--validators", "3", "--adversary", "foreign:2,rounded:1"];
+    let rest = ["--tolerance", "--tempo", "30", "--block-time", "150ms", "--port", "0", "--ci"];
+    let words = ["localnet", "up"].iter().chain(&cast).chain(&rest);
+    let Command::Up(args) = Cli::parse_from(words).command else { panic!("up is up") };
+    assert_eq!(args.check(), Ok(()));
+    let mut subnet = start(&args).await;
+    subnet
+        .until("a conviction", 2 * PATIENCE_BLOCKS, |tally| tally.adversaries().all(|n| n.convicted.is_some()))
+        .await
+        .expect("who computes with fewer bits is found");
+    let report = on_to_the_end(subnet).await;
+    assert!(report.held(), "{report}");
+    let of = |persona| report.neurons.iter().filter(move |n| n.persona == persona);
+    assert_eq!((of(Persona::Foreign).count(), of(Persona::Rounded).count()), (2, 1));
+    for foreign in of(Persona::Foreign) {
+        assert!(foreign.audits.passed > 0 && foreign.audits.failed == 0, "{report}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 //! Invariants: a manifest that is used has passed [`Manifest::validate`]; nothing consensus-relevant is read from a
 //! command line, an environment or a constant elsewhere. Each field says what breaks if neurons differed on it.
 
+mod arithmetic;
 mod judging;
 mod tokens;
 
@@ -14,6 +15,7 @@ use engine::work_proof::{MAX_SIDE, MIN_SIDE, TILE};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::arithmetic::{Arithmetic, MAX_KEPT_BYTES, MAX_OPENED_TENSOR_BYTES, Tolerance};
 pub use self::judging::{HardwareRules, JudgingRules};
 pub use self::tokens::{BpeTokens, Tokens};
 use crate::message::merge::MAX_BITMAP_BITS;
@@ -200,19 +202,6 @@ impl PostBudget {
     }
 }
 
-/// How closely recomputed work must match.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
-pub enum Arithmetic {
-    /// Bit for bit.
-    Exact,
-    /// Within a relative error, in millionths; only forward and backward, never the merge, which is always exact. Refused
-    /// so far: audits compare hashes, and would convict whoever differs by a rounding.
-    Tolerance {
-        /// Largest relative error of an honest recomputation.
-        relative_millionths: u32,
-    },
-}
-
 /// Why a manifest cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -232,9 +221,24 @@ pub enum ManifestError {
         /// The most it may be.
         max: u64,
     },
-    /// Nobody could be judged by it.
-    #[error("`arithmetic` is a tolerance, but audits compare hashes; make it exact")]
-    NotJudged,
+    /// Evidence has to hold the tensors that are off.
+    #[error(
+        "with a tolerance a boundary's tensor may have {MAX_OPENED_TENSOR_BYTES} bytes, the model's has {bytes}: make batch, \
+         context or boundary width smaller, or the arithmetic exact"
+    )]
+    TensorTooLong {
+        /// Its length.
+        bytes: u64,
+    },
+    /// Neurons have to keep the tensors of all their passes.
+    #[error(
+        "with a tolerance neurons would keep up to {bytes} bytes of tensors, at most {MAX_KEPT_BYTES} are allowed: lower \
+         retention_windows, work.microbatches or the size of a microbatch"
+    )]
+    TooMuchKept {
+        /// How much.
+        bytes: u64,
+    },
     /// Audits would go on when what they need is gone.
     #[error(
         "audits close {close_blocks} blocks after the cut, but what they need is kept for {kept_blocks} blocks; lower \
@@ -330,6 +334,14 @@ impl Manifest {
         Network { genesis: self.genesis.0, netuid: self.netuid }
     }
 
+    /// How far off work may be; `None` when it has to match bit for bit.
+    pub fn tolerance(&self) -> Option<Tolerance> {
+        match self.arithmetic {
+            Arithmetic::Exact => None,
+            Arithmetic::Tolerance(tolerance) => Some(tolerance),
+        }
+    }
+
     /// Attempts that can be made at a microbatch: one per succession period begun within the work blocks.
     pub fn attempts(&self) -> u8 {
         let attempts = self.schedule.work_blocks.div_ceil(self.work.succession_blocks.max(1));
@@ -403,8 +415,8 @@ impl Manifest {
     }
 
     fn validate_judging(&self) -> Result<(), ManifestError> {
-        if self.arithmetic != Arithmetic::Exact {
-            return Err(ManifestError::NotJudged);
+        if let Some(tolerance) = self.tolerance() {
+            tolerance.validate(self)?;
         }
         let JudgingRules { hardware, close_blocks, .. } = self.judging;
         let kept_blocks =
@@ -445,6 +457,8 @@ pub const MAX_MINERS: usize = if MAX_BITMAP_BITS < 512 { MAX_BITMAP_BITS } else 
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use engine::tolerance::MAX_LIMIT;
+
     use super::*;
 
     /// A small valid manifest: windows of 24 blocks, 2 stages.
@@ -512,7 +526,9 @@ pub(crate) mod tests {
     fn it_is_read_back() {
         let mut bpe = manifest();
         bpe.corpus.tokens = Tokens::Bpe(tokens());
-        for manifest in [manifest(), bpe] {
+        let mut tolerant = manifest();
+        tolerant.arithmetic = Arithmetic::Tolerance(Tolerance::default());
+        for manifest in [manifest(), bpe, tolerant] {
             let bytes = manifest.to_bytes().unwrap();
             assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest);
             for length in 0..bytes.len() {
@@ -539,7 +555,7 @@ pub(crate) mod tests {
     #[test]
     fn everything_that_would_stall_a_run_is_refused() {
         type Spoil = fn(&mut Manifest);
-        let spoils: [(&str, Spoil); 20] = [
+        let spoils: [(&str, Spoil); 24] = [
             ("version", |m| m.version = 0),
             ("model.stages", |m| m.model.stages = 0),
             ("model.batch", |m| m.model.batch = 0),
@@ -558,7 +574,23 @@ pub(crate) mod tests {
             ("judging.hardware.side", |m| m.judging.hardware.side = 100),
             ("judging.hardware", |m| m.judging.hardware.side = 2048),
             ("judging.hardware.multiplications_per_second", |m| m.judging.hardware.multiplications_per_second = 0),
-            ("arithmetic", |m| m.arithmetic = Arithmetic::Tolerance { relative_millionths: 10 }),
+            ("arithmetic.relative_millionths", |m| {
+                m.arithmetic = Arithmetic::Tolerance(Tolerance { relative_millionths: 0, ..Tolerance::default() });
+            }),
+            ("arithmetic.rise", |m| {
+                m.arithmetic = Arithmetic::Tolerance(Tolerance { rise: MAX_LIMIT + 1, ..Tolerance::default() });
+            }),
+            ("arithmetic.limit", |m| {
+                m.arithmetic = Arithmetic::Tolerance(Tolerance { limit: 0, ..Tolerance::default() });
+            }),
+            ("retention_windows", |m| {
+                m.arithmetic = Arithmetic::Tolerance(Tolerance::default());
+                (m.model.boundary_width, m.work.microbatches) = (1 << 11, MAX_MICROBATCHES);
+            }),
+            ("boundary", |m| {
+                m.arithmetic = Arithmetic::Tolerance(Tolerance::default());
+                (m.model.boundary_width, m.model.context) = (1 << 16, 1 << 20);
+            }),
             ("optimizer", |m| m.optimizer = "x".repeat(MAX_ENGINE_TEXT_BYTES + 1)),
         ];
         for (field, spoil) in spoils {

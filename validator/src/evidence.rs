@@ -12,6 +12,7 @@ use bincode::{Decode, Encode};
 use engine::hash::{MerkleError, MerkleProof, MerkleTree, leaf_hash};
 use keys::AccountId;
 use neuron::machine::{contradict, verify_leaf};
+use neuron::manifest::MAX_OPENED_TENSOR_BYTES;
 use neuron::message::commit::Commitment;
 use neuron::message::leaf::{Leaf, LeafRecord};
 use neuron::message::names::{Hash, RunId, WindowId};
@@ -22,11 +23,14 @@ use thiserror::Error;
 
 pub use archive::{Archive, ArchiveError, Entry, MAX_ARCHIVE_ENTRIES};
 
+use crate::machine::hop::{Compared, Tensors, claims};
 use crate::machine::identity::Identity;
 use crate::machine::judge::{Judgement, Recomputed, judge};
 
-/// Most bytes of an encoded [`Evidence`]: room for the hashes of every boundary of the longest model.
-pub const MAX_EVIDENCE_BYTES: usize = 64 * 1024;
+/// Most bytes of an encoded [`Evidence`] beside opened tensors: room for the hashes of every boundary of the longest model.
+pub const MAX_STATEMENT_BYTES: usize = 64 * 1024;
+/// Most bytes of an encoded [`Evidence`], with the four tensors of a hop.
+pub const MAX_EVIDENCE_BYTES: usize = MAX_STATEMENT_BYTES + 4 * MAX_OPENED_TENSOR_BYTES;
 
 /// A leaf under a commitment that was posted on chain.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -135,7 +139,20 @@ pub enum Evidence {
         /// What it also said.
         second: Said,
     },
+    /// A committed leaf whose outputs are further from what its inputs come to than the run's tolerance. One alone may be
+    /// chance.
+    FarLeaf {
+        /// Whose.
+        accused: Identity,
+        /// The leaf under its commitment, which names the weights.
+        opening: Box<Opening>,
+        /// The tensors that the leaf names.
+        tensors: Tensors,
+    },
 }
+
+/// Computes a hop again, with weights of that name.
+pub type Compare<'a> = dyn Fn(&Leaf, Hash, &Tensors) -> Option<Compared> + 'a;
 
 /// Computes a microbatch of a window again, from weights of these names.
 pub type Recompute<'a> = dyn Fn(WindowId, u32, &[Hash]) -> Option<Recomputed> + 'a;
@@ -155,6 +172,10 @@ pub struct Ground<'a> {
     pub posted: &'a dyn Fn(&AccountId, WindowId) -> Option<Hash>,
     /// A microbatch computed again, by whoever checks, with weights of those names; `None` when it cannot be.
     pub recomputed: &'a Recompute<'a>,
+    /// A hop computed again, by whoever checks; `None` when it cannot be, or starts from other weights than the window's.
+    pub compared: &'a Compare<'a>,
+    /// How far off a hop may be in this run; `None` in an exact one.
+    pub bound: Option<f64>,
 }
 
 /// Why evidence proves nothing.
@@ -203,6 +224,14 @@ pub enum EvidenceError {
     /// The recomputation came to something else than the evidence says.
     #[error("the recomputation disagrees with the evidence: whoever made the evidence computed something else")]
     OtherTruth,
+    /// The tensors are others.
+    #[error("the opened tensors are not those that the leaf names; whoever made the evidence mixed them up")]
+    OtherTensors,
+    /// Nothing is far off.
+    #[error(
+        "the hop is not further off than the run's tolerance by inputs that honest stages hand over, or the run has none"
+    )]
+    NotFar,
     /// The leaf is true, or its inputs were corrupted by somebody else.
     #[error("the leaf is not false: {0:?}")]
     NotFalse(Judgement),
@@ -212,15 +241,25 @@ impl Evidence {
     /// Whose fault it shows.
     pub fn accused(&self) -> &Identity {
         match self {
-            Self::FalseLeaf { accused, .. } | Self::Contradiction { accused, .. } => accused,
+            Self::FalseLeaf { accused, .. } | Self::Contradiction { accused, .. } | Self::FarLeaf { accused, .. } => {
+                accused
+            }
         }
     }
 
     /// The window in which it happened.
     pub fn window(&self) -> Option<WindowId> {
         match self {
-            Self::FalseLeaf { opening, .. } => Some(opening.leaf.window),
+            Self::FalseLeaf { opening, .. } | Self::FarLeaf { opening, .. } => Some(opening.leaf.window),
             Self::Contradiction { first, .. } => first.transfer().map(|transfer| transfer.window),
+        }
+    }
+
+    /// Bytes of opened tensors in it.
+    pub fn tensor_bytes(&self) -> usize {
+        match self {
+            Self::FarLeaf { tensors, .. } => tensors.len_bytes(),
+            Self::FalseLeaf { .. } | Self::Contradiction { .. } => 0,
         }
     }
 
@@ -273,6 +312,22 @@ impl Evidence {
                     return Err(EvidenceError::NoContradiction);
                 }
                 Ok(())
+            }
+            Self::FarLeaf { accused, opening, tensors } => {
+                opening.check(accused, ground)?;
+                let leaf = &opening.leaf;
+                if !claims(leaf, ground.stages) {
+                    return Err(EvidenceError::MisplacedLeaf);
+                }
+                if !tensors.are_of(leaf) {
+                    return Err(EvidenceError::OtherTensors);
+                }
+                let bound = ground.bound.ok_or(EvidenceError::NotFar)?;
+                let compared = (ground.compared)(leaf, opening.commitment.state.theta, tensors);
+                match compared.ok_or(EvidenceError::NotRecomputed)? {
+                    Compared::Off { error, .. } if error > bound => Ok(()),
+                    Compared::Off { .. } | Compared::Corrupted => Err(EvidenceError::NotFar),
+                }
             }
         }
     }
@@ -374,7 +429,7 @@ pub(crate) mod tests {
         let opening = Opening { siblings: vec![Hash([1; 32]); 32], ..opening() };
         let evidence = Evidence::FalseLeaf { accused, opening: Box::new(opening), thetas: hashes, truth };
         let bytes = evidence.to_bytes().unwrap();
-        assert!(bytes.len() < MAX_EVIDENCE_BYTES);
+        assert!(bytes.len() < MAX_STATEMENT_BYTES);
         assert_eq!(Evidence::from_bytes(&bytes).unwrap(), evidence);
         assert!(Evidence::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         assert!(Evidence::from_bytes(&vec![0xff; MAX_EVIDENCE_BYTES + 1]).is_err());
@@ -396,6 +451,8 @@ pub(crate) mod tests {
             member: &member,
             posted: &nothing,
             recomputed: &never,
+            compared: &|_, _, _| None,
+            bound: None,
         };
         assert_eq!(evidence.verify(&ground), Ok(()));
         let elsewhere = Network { netuid: 3, ..network };

@@ -25,6 +25,8 @@ pub const MAX_LEDGER_BYTES: usize = 256 * 1024 * 1024;
 const DEAREST_STAGE: u64 = 1_000_000;
 
 const FILE: &str = "ledger";
+/// The layout of the file, in its first two bytes, so that another is not misread.
+const VERSION: u16 = 2;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -54,6 +56,12 @@ pub enum LedgerError {
         path: PathBuf,
         /// What happened.
         error: io::Error,
+    },
+    /// Of another version of this program, or nothing of it.
+    #[error("{path} is no ledger that this version of the program reads; move it away to start a new one")]
+    Version {
+        /// The file.
+        path: PathBuf,
     },
     /// Not a ledger.
     #[error("{path} is no ledger of this program: {error}; move it away to start a new one")]
@@ -131,9 +139,14 @@ impl Ledger {
             Ok(_) => {}
             Err(error) => return Err(LedgerError::Io { path, error }),
         }
-        match wire::decode::<Self, MAX_LEDGER_BYTES>(&bytes) {
-            Ok(ledger) => Ok(Some(ledger)),
-            Err(error) => Err(LedgerError::Encoding { path, error }),
+        match bytes.split_first_chunk() {
+            Some((version, rest)) if u16::from_le_bytes(*version) == VERSION => {
+                match wire::decode::<Self, MAX_LEDGER_BYTES>(rest) {
+                    Ok(ledger) => Ok(Some(ledger)),
+                    Err(error) => Err(LedgerError::Encoding { path, error }),
+                }
+            }
+            _ => Err(LedgerError::Version { path }),
         }
     }
 
@@ -144,7 +157,10 @@ impl Ledger {
     pub fn write(&self, directory: &Path) -> Result<(), LedgerError> {
         let path = directory.join(FILE);
         match wire::encode::<_, MAX_LEDGER_BYTES>(self) {
-            Ok(bytes) => durable::write(&path, &bytes).map_err(|error| LedgerError::Io { path, error }),
+            Ok(bytes) => {
+                let bytes = [&VERSION.to_le_bytes(), bytes.as_slice()].concat();
+                durable::write(&path, &bytes).map_err(|error| LedgerError::Io { path, error })
+            }
             Err(error) => Err(LedgerError::Encoding { path, error }),
         }
     }

@@ -6,8 +6,9 @@
 //! A model is trained for STEPS steps on this crate's own source, then every stage of MICROBATCHES microbatches is
 //! computed from the exact engine's inputs: on every device there is, by each PROGRAM (a command line), in f64 (which says how far the exact engine is from the
 //! formula), and by those who skip a layer, use weights in fewer bits or of the step before, or hand on what they were
-//! handed. Printed is a table of relative errors, one line for each of the three things that a hop hands out; with `--json`
-//! before the numbers, the same as JSON.
+//! handed. Printed is a table of relative errors, a line for each of the three things that a hop hands out and one for the
+//! larger of the two that a miner's leaf names, which is what an audit sees; with `--json` before the numbers, the same as
+//! JSON.
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -121,7 +122,7 @@ impl Hop<'_> {
         let claim = Claim {
             incoming: self.incoming,
             outgoing_gradient: self.outgoing_gradient,
-            output: &handed.output,
+            output: Some(&handed.output),
             incoming_gradient: handed.back.as_ref(),
             gradients: Some(&handed.gradients),
         };
@@ -197,7 +198,7 @@ fn main() -> Result<(), Failure> {
         Who::SkipsLayer,
         Who::Echo,
     ]);
-    let mut errors: Vec<[Vec<f64>; 3]> = all.iter().map(|_| Default::default()).collect();
+    let mut errors: Vec<[Vec<f64>; 4]> = all.iter().map(|_| Default::default()).collect();
     for index in 0..microbatches {
         let tokens = slice(steps, index)?;
         // The inputs are the exact engine's, so that every hop is judged by itself.
@@ -223,21 +224,33 @@ fn main() -> Result<(), Failure> {
                 incoming: incoming[place].as_ref(),
                 outgoing_gradient: outgoing_gradient[place + 1].as_ref(),
             };
-            for (who, [outputs, backs, gradients]) in all.iter_mut().zip(&mut errors) {
+            for (who, [outputs, backs, gradients, shown]) in all.iter_mut().zip(&mut errors) {
                 let Some(handed) = hop.computed_by(who)? else { continue };
                 let found = hop.errors_of(&handed)?;
-                outputs.push(found.output);
+                // A loss is in nobody's leaf: a single number may be right by chance.
+                let named = HopErrors {
+                    output: found.output.filter(|_| !config.is_last(weights.stage())),
+                    gradients: None,
+                    ..found
+                };
+                outputs.extend(named.output);
                 backs.extend(found.incoming_gradient);
                 gradients.extend(found.gradients);
+                shown.push(named.worst());
             }
         }
     }
     let rows: Vec<Row> = all
         .iter()
         .zip(errors)
-        .flat_map(|(who, [outputs, backs, gradients])| {
+        .flat_map(|(who, [outputs, backs, gradients, shown])| {
             let row = |what, errors| Row::new(who.name(), what, errors);
-            [row("z or loss", outputs), row("gradient of z", backs), row("gradients of θ", gradients)]
+            [
+                row("z", outputs),
+                row("gradient of z", backs),
+                row("gradients of θ", gradients),
+                row("what a leaf names", shown),
+            ]
         })
         .flatten()
         .collect();

@@ -78,6 +78,15 @@ impl Weights {
         Ok(Self { stage, layout: Arc::new(layout), values: Arc::new(values) })
     }
 
+    /// The same with every value changed: what tests and adversaries compute with.
+    pub fn map(&self, change: impl FnMut(&f32) -> f32) -> Self {
+        Self {
+            values: Arc::new(self.values.iter().map(change).collect()),
+            layout: self.layout.clone(),
+            stage: self.stage,
+        }
+    }
+
     /// The stage they belong to.
     pub fn stage(&self) -> StageIndex {
         self.stage

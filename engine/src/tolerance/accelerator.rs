@@ -61,7 +61,15 @@ impl FromStr for Accelerator {
 impl Accelerator {
     /// Those that this program has code for and this machine has a device of.
     pub fn present() -> Vec<Self> {
-        [Self::Cpu, Self::Cuda, Self::Metal].into_iter().filter(|accelerator| accelerator.open().is_ok()).collect()
+        [Self::Cpu, Self::Cuda, Self::Metal].into_iter().filter(|accelerator| accelerator.check().is_ok()).collect()
+    }
+
+    /// Whether this program can compute on it here, and else why not.
+    ///
+    /// # Errors
+    /// When the program was built without it, or the machine has none.
+    pub fn check(self) -> Result<(), AcceleratorError> {
+        self.open().map(drop)
     }
 
     /// The first device of the kind.
@@ -91,7 +99,7 @@ mod tests {
         assert_eq!("tpu".parse::<Accelerator>().unwrap_err().to_string(), "`tpu` is no device: cpu, cuda or metal");
         assert!(Accelerator::present().contains(&Accelerator::Cpu));
         if !cfg!(feature = "metal") {
-            let error = Accelerator::Metal.open().unwrap_err();
+            let error = Accelerator::Metal.check().unwrap_err();
             assert_eq!(error.to_string(), "this program was built without metal: build it with `--features metal`");
         }
     }

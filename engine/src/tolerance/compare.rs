@@ -32,8 +32,8 @@ pub struct Claim<'a> {
     pub incoming: Option<&'a BoundaryTensor>,
     /// The gradient as it came back; none in the last stage, and where none came.
     pub outgoing_gradient: Option<&'a BoundaryTensor>,
-    /// z or loss as it was passed on.
-    pub output: &'a StageOutput,
+    /// z or loss as it was passed on, where that is said.
+    pub output: Option<&'a StageOutput>,
     /// The gradient as it was passed back; none in the first stage, and where no pass went back.
     pub incoming_gradient: Option<&'a BoundaryTensor>,
     /// The parameters' gradients of this microbatch alone, where they are opened.
@@ -44,7 +44,7 @@ pub struct Claim<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HopErrors {
     /// Of z, or of the loss.
-    pub output: f64,
+    pub output: Option<f64>,
     /// Of the gradient that was passed back.
     pub incoming_gradient: Option<f64>,
     /// Of the parameters' gradients, all in one vector.
@@ -52,9 +52,9 @@ pub struct HopErrors {
 }
 
 impl HopErrors {
-    /// The largest.
+    /// The largest; 0 of a claim that says nothing.
     pub fn worst(&self) -> f64 {
-        [self.incoming_gradient, self.gradients].into_iter().flatten().fold(self.output, f64::max)
+        [self.output, self.incoming_gradient, self.gradients].into_iter().flatten().fold(0.0, f64::max)
     }
 }
 
@@ -69,14 +69,14 @@ pub fn compare_hop(
     claim: &Claim<'_>,
 ) -> Result<HopErrors, AuditError> {
     let exact = recompute_hop(config, weights, tokens, claim.incoming, claim.outgoing_gradient)?;
-    let output = match (claim.output, &exact.output) {
+    let output = claim.output.map(|found| match (found, &exact.output) {
         (StageOutput::Boundary(found), StageOutput::Boundary(exact)) => tensor_error(found, exact),
         (StageOutput::Loss { loss_sum, tokens }, StageOutput::Loss { loss_sum: exact, tokens: exact_tokens }) => {
             let error = ((loss_sum - exact) / exact).abs();
             if tokens == exact_tokens && error.is_finite() { error } else { f64::INFINITY }
         }
         _ => f64::INFINITY,
-    };
+    });
     let incoming_gradient = claim.incoming_gradient.map(|found| match &exact.incoming_gradient {
         Some(exact) => tensor_error(found, exact),
         None => f64::INFINITY,

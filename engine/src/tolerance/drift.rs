@@ -88,6 +88,16 @@ pub enum Looks {
 }
 
 impl Drift {
+    /// At a level that was [read](Self::level) before.
+    pub fn at(level: u32) -> Self {
+        Self { level }
+    }
+
+    /// How suspicious it is.
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+
     /// Takes another hop into account.
     pub fn note(&mut self, rules: &DriftRules, exceeds: bool) -> Looks {
         if self.looks(rules) == Looks::Open {

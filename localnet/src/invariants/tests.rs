@@ -38,7 +38,7 @@ fn healthy(cast: &str) -> Tally {
     let accounts = accounts(cast);
     let mut tally = Tally::new(accounts.neurons().zip(0..));
     let validator = accounts.validators[0].hotkey_id();
-    let cheats = |account: &Account| account.persona != crate::persona::Persona::Honest;
+    let cheats = |account: &Account| account.persona.cheats();
     let mut events = vec![epoch(&accounts, 4, |_| 5), epoch(&accounts, 8, |_| 5)];
     for miner in &accounts.miners {
         let by = miner.hotkey_id();

@@ -36,6 +36,9 @@ pub fn exit_status(report: &Report) -> u8 {
     if let Some(error) = report.downcast_ref::<CliError>() {
         return error.exit_status();
     }
+    if let Some(RunError::ExactRun(_)) = report.downcast_ref::<RunError>() {
+        return EXIT_USAGE;
+    }
     let presence = match report.downcast_ref::<RunError>() {
         Some(RunError::Presence(error)) => Some(error),
         _ => report.downcast_ref::<PresenceError>(),

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use chain::{Client, Netuid, Snapshot};
+use engine::Instructions;
+use engine::tolerance::Accelerator;
 use keys::cli::PasswordArgs;
 use keys::{AccountId, Keypair};
 use neuron::cli::{CheckFailed, CommonArgs, ServeArgs};
@@ -88,6 +90,7 @@ pub(crate) async fn doctor(common: &CommonArgs, args: &Args) -> eyre::Result<()>
         _ => checks.push(Check::skipped("registration", "it needs the chain, the subnet and the hotkey")),
     }
     checks.push(check_port(&args.serve));
+    checks.push(check_device());
     match (netuid, &hotkey) {
         (Some(netuid), Some(hotkey)) => {
             checks.push(check_disk(&args.serve.state(netuid, &hotkey.account_id())?));
@@ -196,6 +199,13 @@ fn check_port(serve: &ServeArgs) -> Check {
             Check::bad(NAME, format!("{ip}:{port}: {error}"), fix)
         }
     }
+}
+
+/// What can compute a stage here. The processor always can.
+fn check_device() -> Check {
+    let cards = Accelerator::present().into_iter().filter(|device| *device != Accelerator::Cpu);
+    let cards: Vec<_> = cards.map(|device| format!(", {device} (in runs with a tolerance)")).collect();
+    Check::good("device", format!("cpu with {}{}", Instructions::best().name(), cards.concat()))
 }
 
 fn check_disk(state: &Path) -> Check {

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use engine::tolerance::Accelerator;
 use keys::Keypair;
 use keys::cli::PasswordArgs;
-use neuron::cli::{CommonArgs, Interrupted, RunFlags, ServeArgs, Size, interrupted};
+use neuron::cli::{CommonArgs, Interrupted, RunFlags, ServeArgs, Size, Usage, interrupted};
 use neuron::events::{Event, EventSink};
 use neuron::shell::{self, NeuronConfig, WorkConfig};
 use neuron::store::BlobLimits;
@@ -27,9 +28,19 @@ pub(crate) struct Args {
     /// Most memory for the stage, like 2GiB; tensors under way take up to 512 MiB beside it [default: what it takes]
     #[arg(long, value_name = "SIZE", requires = "corpus")]
     max_memory: Option<Size>,
+    /// What computes the stage: cpu, or in a run with a tolerance cuda or metal
+    #[arg(long, value_name = "DEVICE", default_value_t = Accelerator::Cpu, requires = "corpus")]
+    device: Accelerator,
 }
 
 pub(crate) async fn run(common: &CommonArgs, args: &Args) -> eyre::Result<()> {
+    args.device.check().map_err(|error| Usage(error.to_string()))?;
+    if args.device != Accelerator::Cpu && args.max_memory.is_some() {
+        let device = args.device;
+        return Err(
+            Usage(format!("--max-memory plans the processor's engine; leave it away with --device {device}")).into()
+        );
+    }
     let stop = interrupted()?;
     let hotkey = common.wallet.hotkey_pair(&args.password)?;
     // Until it runs there is nothing to stop in order.
@@ -59,7 +70,10 @@ async fn set_up(common: &CommonArgs, args: &Args, hotkey: Keypair) -> eyre::Resu
     let presence = args.serve.presence(common, client, netuid, hotkey, events)?;
     let blobs = BlobLimits { max_blob_bytes: 4 * GIB, max_total_bytes: 64 * GIB };
     let stage_cap_bytes = args.max_memory.map(|size| size.0);
-    let work = args.run.source(&state)?.map(|source| WorkConfig { stage_cap_bytes, ..WorkConfig::honest(source) });
+    // The processor's engine is the exact one, which is right in every run.
+    let device = Some(args.device).filter(|device| *device != Accelerator::Cpu);
+    let work = args.run.source(&state)?;
+    let work = work.map(|source| WorkConfig { device, stage_cap_bytes, ..WorkConfig::honest(source) });
     Ok((NeuronConfig { presence, state, blobs, work }, printer))
 }
 

@@ -6,19 +6,6 @@ use crate::message::control::{ControlRefusal, ControlRequest, ControlResponse, M
 use crate::net::Responder;
 use crate::store::Store;
 
-/// A piece of a blob in memory, as [`ControlRequest::GetBlob`] asks for it.
-pub fn answer_piece(blob: &[u8], offset_bytes: u64, len_bytes: u32) -> ControlResponse {
-    let from = usize::try_from(offset_bytes).unwrap_or(usize::MAX);
-    let len = len_bytes as usize;
-    match blob.get(from..) {
-        Some(rest) if len <= MAX_BLOB_PIECE_BYTES => {
-            let bytes = rest.get(..len).unwrap_or(rest).to_vec();
-            ControlResponse::Blob { total_bytes: blob.len() as u64, bytes }
-        }
-        _ => ControlResponse::Refused(ControlRefusal::OutOfRange),
-    }
-}
-
 /// Answers one request with what every neuron has; others are left unanswered, and their asker is told so.
 pub fn answer(store: &Arc<Store>, request: ControlRequest, responder: Responder) {
     let ControlRequest::GetBlob { hash, offset_bytes, len_bytes } = request else { return };

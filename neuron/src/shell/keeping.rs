@@ -15,8 +15,8 @@ use crate::store::{Shelf, Store, StoreError};
 const MAX_STATE_ENTRY_BYTES: usize = MAX_STATE_BYTES + 16;
 /// Most windows that are looked through for blobs after a restart: the longest retention, and the windows in work.
 const MAX_KEPT_WINDOWS: u64 = 260;
-/// Most blobs of one window: a commitment, a gradient and a state for each of many replicas.
-const MAX_BLOBS_PER_WINDOW: usize = 16 * 1024;
+/// Most blobs of one window: a commitment, a gradient and a state for each of many replicas, and the tensors of its passes.
+const MAX_BLOBS_PER_WINDOW: usize = 128 * 1024;
 
 /// Most leaves of one window: every attempt at every microbatch.
 const MAX_LEAVES_PER_WINDOW: usize = MAX_MICROBATCHES as usize * MAX_ATTEMPTS as usize;

@@ -7,6 +7,7 @@ pub mod fetch;
 mod follow;
 mod identity;
 mod keeping;
+mod opening;
 mod presence;
 mod reads;
 mod room;
@@ -18,10 +19,11 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use engine::tolerance::Accelerator;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use answers::{answer, answer_piece};
+pub use answers::answer;
 pub use identity::{IdentityError, load_or_create as load_or_create_identity};
 pub use presence::{Presence, PresenceConfig, PresenceError, PresenceEvent};
 pub use reads::{PostBook, ReadError, beacon, members, members_at};
@@ -62,6 +64,8 @@ pub struct WorkConfig {
     pub source: RunSource,
     /// What computes.
     pub compute: ComputeFactory,
+    /// A device that computes in its place, in a run with a tolerance; others are refused.
+    pub device: Option<Accelerator>,
     /// Memory for tensors under way.
     pub tensor_cache_bytes: usize,
     /// Most memory for the stage, in bytes; without it, as much as it takes.
@@ -72,7 +76,7 @@ impl WorkConfig {
     /// Honest work on a run.
     pub fn honest(source: RunSource) -> Self {
         let tensor_cache_bytes = DEFAULT_TENSOR_CACHE_BYTES;
-        Self { source, compute: honest(), tensor_cache_bytes, stage_cap_bytes: None }
+        Self { source, compute: honest(), device: None, tensor_cache_bytes, stage_cap_bytes: None }
     }
 }
 
@@ -95,6 +99,9 @@ pub enum RunError {
     /// What this neuron did before cannot be read.
     #[error("the state of this run on disk cannot be read: {0}; without it this neuron could contradict itself")]
     State(WireError),
+    /// Another machine's bits would be wrong, however honest.
+    #[error("the run is exact: every bit is the processor's. Leave --device {0} away, or train a run with a tolerance")]
+    ExactRun(Accelerator),
     /// The stage is more than this neuron may take memory for.
     #[error(transparent)]
     Memory(#[from] DoesNotFit),

@@ -40,7 +40,7 @@ use crate::message::transfer::{
 use crate::net::{NetHandle, Responder, TensorHeader, TensorResponder};
 use crate::store::{Store, StoreError};
 use crate::wire;
-use crate::worker::{DoesNotFit, Order, PassLoss, Report, RunPlan, TensorCache, Worker};
+use crate::worker::{DoesNotFit, Order, PassLoss, Report, RunPlan, TensorCache, Worker, on_device};
 
 /// Tasks under way at once.
 const MAX_TASKS: usize = 2048;
@@ -77,18 +77,18 @@ struct Asked {
 /// See the module.
 pub(super) struct Windows {
     machine: Machine,
-    plan: Arc<RunPlan>,
+    pub(super) plan: Arc<RunPlan>,
     hotkey: Keypair,
     network: Network,
     netuid: Netuid,
     net: NetHandle,
     client: Client,
-    store: Arc<Store>,
-    tensors: Arc<TensorCache>,
+    pub(super) store: Arc<Store>,
+    pub(super) tensors: Arc<TensorCache>,
     room: Room,
     worker: Worker,
     book: Arc<PostBook>,
-    keeping: Arc<Keeping>,
+    pub(super) keeping: Arc<Keeping>,
     outcomes: mpsc::Sender<Event>,
     arrived: mpsc::Receiver<Event>,
     tasks: JoinSet<()>,
@@ -126,7 +126,12 @@ impl Windows {
             None => Persisted::fresh(run),
         };
         let machine = Machine::new(plan.manifest().clone(), me, persisted)?;
-        let WorkConfig { compute, tensor_cache_bytes, stage_cap_bytes: cap_bytes, .. } = work;
+        let WorkConfig { compute, device, tensor_cache_bytes, stage_cap_bytes: cap_bytes, .. } = work;
+        let compute = match device {
+            Some(device) if plan.manifest().tolerance().is_none() => return Err(RunError::ExactRun(device)),
+            Some(device) => on_device(device),
+            None => compute,
+        };
         let mut room = Room::new(plan.clone(), cap_bytes, events.clone());
         room.look_over(machine.standing().map(|standing| standing.stage)).map_err(DoesNotFit)?;
         let tensors = Arc::new(TensorCache::new(tensor_cache_bytes));
@@ -191,8 +196,10 @@ impl Windows {
                 if let Some(loss) = loss {
                     self.count(loss);
                 }
-                if let Event::Sealed { upload: Some(upload), window } = event {
-                    self.note_blob(window, upload.gradient).await?;
+                match &event {
+                    Event::Sealed { upload: Some(upload), window } => self.note_blob(*window, upload.gradient).await?,
+                    Event::Computed { job, output } => self.keep_opened(job, *output),
+                    _ => {}
                 }
                 self.feed(event).await
             }
@@ -427,7 +434,7 @@ impl Windows {
     }
 
     /// Starts a task. `false`, and nothing happens, when there are too many.
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let has_room = self.tasks.len() < MAX_TASKS;
         if has_room {
             self.tasks.spawn(task);
@@ -612,7 +619,7 @@ fn reply_event(reply: Reply, by: &AccountId, network: &Network) -> Option<Event>
 }
 
 /// Runs what blocks on a thread that may. A defect in it stays one.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     match spawn_blocking(work).await {

@@ -9,7 +9,7 @@
 //!
 //! [`StageWorker`] is the work itself, synchronous and without a thread, so that tests and auditors can use it.
 //! [`Worker::start`] gives it a thread. [`StageCompute`] is the seam where a localnet puts other behaviours than honest
-//! computation; an honest neuron computes with [`engine::Stage`].
+//! computation; an honest neuron computes with [`engine::Stage`], or on a device in a run with a tolerance.
 //!
 //! Invariants: orders are carried out one after the other in the order given; nothing here runs on the async runtime's
 //! threads; what a peer sent is decoded with its length checked, and a failure is a report, never a panic.
@@ -30,7 +30,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
-pub use compute::{ComputeFactory, StageCompute, honest};
+pub use compute::{ComputeFactory, Hosted, StageCompute, honest, on_device};
 pub use hosting::Hosting;
 pub use plan::{OtherTokens, PlanError, RunPlan, model_of};
 pub use stage::{DoesNotFit, Order, PassLoss, Report, SEGMENT_CHUNK_BYTES, StageWorker, WorkerError};

@@ -10,12 +10,12 @@ use engine::memory::MemoryError;
 use engine::merge::MergeError;
 use engine::model::WeightsError;
 use engine::{
-    BoundaryTensor, ConfigError, Gradients, MicrobatchId, OptimizerState, Stage, StageError, StageIndex, StageOutput,
-    Weights, merge,
+    BoundaryTensor, ConfigError, Gradients, MicrobatchId, OptimizerState, StageError, StageIndex, StageOutput, Weights,
+    merge,
 };
 use thiserror::Error;
 
-use super::compute::{ComputeFactory, StageCompute};
+use super::compute::{ComputeFactory, Hosted, StageCompute};
 use super::hosting::Hosting;
 use super::plan::RunPlan;
 use super::tensors::{TensorCache, TensorCacheFull};
@@ -272,7 +272,7 @@ impl StageWorker {
         }
         if standing.window != Some(window) {
             standing.compute.drop_all();
-            drop(standing.compute.take_gradients());
+            drop(standing.compute.take_gradients()?);
             standing.window = Some(window);
         }
         Ok(standing)
@@ -336,7 +336,7 @@ impl StageWorker {
             return Ok(None);
         };
         standing.compute.drop_all();
-        let gradients = standing.compute.take_gradients();
+        let gradients = standing.compute.take_gradients()?;
         if gradients.tokens() == 0 {
             return Ok(None);
         }
@@ -416,9 +416,8 @@ impl StageWorker {
         weights: Weights,
         optimizer: OptimizerState,
     ) -> Result<(), OrderError> {
-        let mut stage = Stage::new(self.plan.model(), weights.stage(), &weights, hosting.workload.in_flight)?;
-        stage.set_recompute(hosting.recompute);
-        let compute = (self.factory)(stage);
+        let (model, in_flight, recompute) = (self.plan.model(), hosting.workload.in_flight, hosting.recompute);
+        let compute = (self.factory)(Hosted { model, weights: &weights, in_flight, recompute })?;
         let replicas = hosting.workload.contributions;
         self.standing = Some(Standing { state, weights, optimizer, compute, replicas, window: None });
         Ok(())

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use engine::codec::{ActivationCodec, GradientCodec};
+use engine::tolerance::{Accelerator, relative_error};
 use engine::{Bottleneck, ModelConfig, OptimizerConfig, StageIndex, Weights, recompute_path};
 
 use super::*;
@@ -154,9 +155,10 @@ fn what_computes_can_be_replaced_and_then_an_audit_sees_it() {
         plan.clone(),
         lazy.store.clone(),
         lazy.tensors.clone(),
-        Arc::new(|mut stage| {
+        Arc::new(|hosted| {
+            let mut stage = hosted.exact()?;
             stage.skip_layers_after(0);
-            Box::new(stage)
+            Ok(Box::new(stage))
         }),
         None,
     );
@@ -166,6 +168,39 @@ fn what_computes_can_be_replaced_and_then_an_audit_sees_it() {
     let (lie, truth) = (lazy.compute(forward.clone()).unwrap(), honest.compute(forward).unwrap());
     assert_eq!(lie.bytes, truth.bytes);
     assert_ne!(lie.hash, truth.hash);
+}
+
+/// In a run with a tolerance: a device's tensors and gradients are the engine's but for roundings, and count the same tokens.
+#[test]
+fn a_device_does_what_the_engine_does_but_for_roundings() {
+    let plan = plan();
+    let (mut device, mut exact, mut last) = (bench(&plan), bench(&plan), bench(&plan));
+    let factory = on_device(Accelerator::Cpu);
+    device.worker = StageWorker::new(plan.clone(), device.store.clone(), device.tensors.clone(), factory, None);
+    assert_eq!(device.initialise(0), exact.initialise(0));
+    last.initialise(1);
+    let near = |found: &[u8], exact: &[u8]| {
+        let read = |bytes| ActivationCodec::F32.decode(bytes, plan.rows(), 4).unwrap();
+        relative_error(read(found).values(), read(exact).values()) < 1e-5
+    };
+    let (z, _) = walk(&mut device, &mut last, PASS);
+    let discard = Order::Discard { window: WINDOW, pass: PASS };
+    assert!(last.worker.carry_out(discard).unwrap().is_none());
+    let (true_z, _) = walk(&mut exact, &mut last, PASS);
+    assert!(near(&z, &true_z));
+    let (found, expected) = (device.seal(WINDOW).unwrap(), exact.seal(WINDOW).unwrap());
+    assert_eq!(found.tokens, expected.tokens);
+    let gradients = |bench: &Bench, upload: &Upload| {
+        let bytes = bench.store.blobs().get(&upload.gradient.0).unwrap().unwrap();
+        GradientCodec::F32.decode(plan.model(), StageIndex(0), &bytes).unwrap()
+    };
+    let (found, expected) = (gradients(&device, &found), gradients(&exact, &expected));
+    assert!(relative_error(found.values(), expected.values()) < 1e-5);
+    assert!(device.fails(job(
+        0,
+        PASS,
+        JobKind::Backward { gradient: Tensor { codec: Codec(1), hash: Hash([1; 32]), bytes: 0 } }
+    )));
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //!
 //! Leaves are asked for *in full*, from every replica that posted, and checked against the root that it committed:
 //! they are small, the answer is the same for everybody, and both the audit and the pay (`path`) need them. Nothing
-//! about what was drawn is told to those who are asked.
+//! about what was drawn is told to those who are asked, unless tensors are opened, in a run with a tolerance: then it is, after
+//! all leaves are here.
 //!
 //! The shell calls [`Audit::on`] with what happened and carries out what is returned. Questions are repeated until their
 //! deadline, so a lost answer needs no report. Every wait has a deadline in blocks: a window always closes.
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 
 use keys::AccountId;
 use neuron::machine::{Member, Placement};
+use neuron::manifest::Tolerance;
 use neuron::message::commit::{CommitPost, StageState};
 use neuron::message::leaf::LeafRecord;
 use neuron::message::names::{Beacon, BlockNumber, Hash, RunId, WindowId};
@@ -35,8 +37,9 @@ use neuron::message::signed::Network;
 
 pub use self::report::{Fault, Finding, MinerReport, Standing, WindowReport};
 
-use self::window::WindowAudit;
+use self::window::{Found, WindowAudit};
 use super::draw::DrawRules;
+use super::hop::{ClaimedHop, OpenedHop};
 use super::judge::Recomputed;
 use crate::evidence::Evidence;
 
@@ -46,6 +49,8 @@ pub const MAX_OPEN_WINDOWS: usize = 8;
 pub const MAX_LEAVES: usize = 16 * 1024;
 /// Most microbatches that are drawn in a window on account of suspects, all of them together.
 pub const MAX_SUSPECT_DRAWS: usize = 64;
+/// Most hops of one microbatch that are opened.
+pub const MAX_OPENED_HOPS: usize = 1024;
 
 /// What an audit goes by. Consensus-relevant numbers come from the manifest and the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,8 @@ pub struct AuditRules {
     pub microbatches: u32,
     /// Attempts that can be made at each.
     pub attempts: u8,
+    /// How far off work may be; without, it is compared by hashes.
+    pub tolerance: Option<Tolerance>,
     /// How much is drawn.
     pub draw: DrawRules,
     /// Microbatches that are drawn from each suspect's own leaves.
@@ -130,8 +137,15 @@ pub enum Event {
         microbatch: u32,
         /// What honest stages send.
         truth: Recomputed,
-        /// The loss sum, in nats.
-        loss_sum: f64,
+    },
+    /// The hops of a microbatch were opened and computed again.
+    Compared {
+        /// The window.
+        window: WindowId,
+        /// The microbatch.
+        microbatch: u32,
+        /// As many as were asked for, in that order; `None` where somebody did not open what its leaf names.
+        hops: Vec<Option<OpenedHop>>,
     },
     /// A microbatch could not be computed again: weights or corpus are missing.
     RecomputeFailed {
@@ -179,6 +193,17 @@ pub enum Action {
         /// What the settled path claims, if there is one; for the log.
         claimed: Option<Recomputed>,
     },
+    /// Open the tensors that these leaves name and compute each hop again, in a run with a tolerance.
+    Compare {
+        /// The window.
+        window: WindowId,
+        /// The microbatch.
+        microbatch: u32,
+        /// The state of every stage.
+        states: Vec<StageState>,
+        /// The leaves.
+        hops: Vec<ClaimedHop>,
+    },
     /// Keep this evidence, durably, before the report that names it.
     Keep(Box<Evidence>),
     /// A window's audits are closed.
@@ -215,10 +240,15 @@ impl Audit {
                     audit.on_leaves(&hotkey, records);
                 }
             }
-            Event::Recomputed { window, microbatch, truth, loss_sum } => {
+            Event::Recomputed { window, microbatch, truth } => {
                 if let Some(audit) = self.windows.get_mut(&window) {
-                    let truth = truth.has_stages(self.rules.stages).then_some((truth, loss_sum));
-                    audit.on_recomputed(microbatch, truth);
+                    let fits = self.rules.tolerance.is_none() && truth.has_stages(self.rules.stages);
+                    audit.on_recomputed(microbatch, fits.then_some(Found::Names(truth)));
+                }
+            }
+            Event::Compared { window, microbatch, hops } => {
+                if let Some(audit) = self.windows.get_mut(&window).filter(|_| self.rules.tolerance.is_some()) {
+                    audit.on_compared(microbatch, hops);
                 }
             }
             Event::RecomputeFailed { window, microbatch } => {

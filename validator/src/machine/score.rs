@@ -106,6 +106,12 @@ impl ScoreBook {
         self.reports.front().map(|report| report.window)
     }
 
+    /// Miners that did not show what they were asked for in a window that counts: who hides is to be looked at by everybody.
+    pub fn silent(&self) -> impl Iterator<Item = &Identity> {
+        let miners = self.reports.iter().flat_map(|report| &report.miners);
+        miners.filter(|miner| miner.standing == Standing::Silent).map(|miner| &miner.identity)
+    }
+
     /// Every factor of a miner's score at a block. `hardware_per_mille` comes from its last proof.
     pub fn explain(
         &self,
@@ -215,14 +221,7 @@ mod tests {
     }
 
     fn report(window: u32, miners: Vec<MinerReport>) -> WindowReport {
-        WindowReport {
-            window: WindowId(window),
-            drawn: vec![1],
-            audited: vec![(1, 2.0)],
-            states: None,
-            settled: 8,
-            miners,
-        }
+        WindowReport { window: WindowId(window), drawn: vec![1], audited: vec![1], states: None, settled: 8, miners }
     }
 
     fn scores(book: &ScoreBook, verdicts: &VerdictBook, now: u64, miners: &[Identity]) -> Vec<(u16, u64)> {
@@ -262,7 +261,7 @@ mod tests {
         let strike = finding(Fault::FalseLeaf { microbatch: 1, direction });
         for (window, findings) in [(1, vec![]), (2, vec![strike]), (3, vec![])] {
             let report = report(window, vec![of(miner(1), 0, 6, findings)]);
-            verdicts.rule(&report, &SilenceReports::default());
+            verdicts.rule(&report, &SilenceReports::default(), None);
             book.close(&rules(), report);
         }
         assert_eq!(scores(&book, &verdicts, 5000, &[miner(1)]), [(1, 2 * 60 * 1_000_000)]);
@@ -270,7 +269,7 @@ mod tests {
         assert_eq!(explained.windows[1].void, Some(VoidReason::FalseLeaf));
         assert!(explained.to_string().contains("void: FalseLeaf"), "{explained}");
         let contradiction = report(4, vec![of(miner(1), 0, 6, vec![finding(Fault::Contradiction)])]);
-        verdicts.rule(&contradiction, &SilenceReports::default());
+        verdicts.rule(&contradiction, &SilenceReports::default(), None);
         assert_eq!(scores(&book, &verdicts, 5000, &[miner(1)]), [(1, 0)]);
         let explained = book.explain(&rules(), &verdicts, BlockNumber(5000), miner(1), FULL_PER_MILLE);
         assert!(explained.to_string().contains(&Hash([1; 32]).to_string()), "{explained}");

@@ -1,5 +1,6 @@
-//! Questions to miners (and to others who may know): commitments and leaves, as the audit wants them.
+//! Questions to miners (and to others who may know): commitments, leaves and opened tensors, as the audit wants them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keys::AccountId;
@@ -9,9 +10,19 @@ use neuron::message::leaf::LeafRecord;
 use neuron::message::names::{Hash, RunId, WindowId};
 use neuron::net::NetHandle;
 use neuron::shell::fetch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::machine::hop::{ClaimedHop, Tensors};
 
 /// How long a peer may take for one page of leaves.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a peer may take for one tensor.
+const TENSOR_DEADLINE: Duration = Duration::from_secs(4);
+/// How long all tensors of a hop may take: who stalls cannot hold up a window's audits for long.
+const HOP_DEADLINE: Duration = Duration::from_secs(10);
+/// Pause before the same are asked again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The bytes of that name, from the first who gives them.
 pub(super) async fn commitment(net: &NetHandle, name: Hash, from: &[AccountId]) -> Option<Vec<u8>> {
@@ -40,6 +51,36 @@ pub(super) async fn leaves(net: &NetHandle, wanted: Wanted, from: &[AccountId]) 
         }
     }
     None
+}
+
+/// The tensors that a hop's leaf names, from whose leaf it is or, failing that, from whom it passed them to or had them from; `None`
+/// when one is not to be had in time. Who is busy, or away for a moment, is asked again. What has more than `limit_bytes` is no
+/// tensor of the run.
+pub(super) async fn tensors(net: &NetHandle, hop: &ClaimedHop, limit_bytes: usize) -> Option<Tensors> {
+    let mut asked = JoinSet::new();
+    for (transfer, from) in hop.named() {
+        let (net, name) = (net.clone(), transfer.payload);
+        asked.spawn(async move {
+            loop {
+                for peer in &from {
+                    let asking = fetch::ask(&net, peer, name, limit_bytes);
+                    if let Ok(Some(bytes)) = timeout(TENSOR_DEADLINE, asking).await {
+                        return (name, bytes);
+                    }
+                }
+                sleep(ASKED_AGAIN_AFTER).await;
+            }
+        });
+    }
+    let mut opened = BTreeMap::new();
+    let all = async {
+        while let Some(found) = asked.join_next().await {
+            opened.extend(found.ok());
+        }
+    };
+    // What came until then is looked at below.
+    let _ = timeout(HOP_DEADLINE, all).await;
+    Tensors::open(&hop.leaf, |name| opened.get(name).cloned())
 }
 
 async fn leaves_from(net: &NetHandle, wanted: Wanted, peer: &AccountId) -> Option<Vec<LeafRecord>> {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chain::{Block, Client, Metagraph, Netuid};
+use engine::tolerance::DriftRules;
 use keys::Keypair;
 use neuron::events::{Event as NeuronEvent, EventSink, MinerAudit, RulingKind};
 use neuron::machine::{self, ChainView};
@@ -38,6 +39,7 @@ use crate::ledger::Ledger;
 use crate::machine::admission::Outcome as Proved;
 use crate::machine::audit::{Action, Audit, AuditRules, Event, MAX_OPEN_WINDOWS, Standing, WindowReport};
 use crate::machine::draw::DrawRules;
+use crate::machine::hop::ClaimedHop;
 use crate::machine::identity::Identity;
 use crate::machine::verdict::{Ruling, SilenceReports, Verdict};
 
@@ -124,6 +126,7 @@ impl Judging {
             stages: model.stages,
             microbatches: manifest.work.microbatches,
             attempts: manifest.attempts(),
+            tolerance: manifest.tolerance(),
             draw: DrawRules {
                 share_per_mille: judging.audit_per_mille,
                 floor: judging.audit_floor,
@@ -277,7 +280,10 @@ impl Judging {
                     }
                 });
             }
-            Action::Recompute { window, microbatch, states, .. } => self.recompute(window, microbatch, states),
+            Action::Recompute { window, microbatch, states, .. } => self.recompute(window, microbatch, states, None),
+            Action::Compare { window, microbatch, states, hops } => {
+                self.recompute(window, microbatch, states, Some(hops));
+            }
             Action::Keep(evidence) => {
                 let name = self.archive.put(&evidence)?;
                 tracing::warn!(accused = %evidence.accused(), %name, "evidence of a fault");
@@ -287,7 +293,8 @@ impl Judging {
         Ok(())
     }
 
-    fn recompute(&mut self, window: WindowId, microbatch: u32, states: Vec<StageState>) {
+    /// Computes a microbatch again: the path of honest stages, or these hops from what they took in.
+    fn recompute(&mut self, window: WindowId, microbatch: u32, states: Vec<StageState>, hops: Option<Vec<ClaimedHop>>) {
         let (net, plan, outcomes) = (self.net.clone(), self.plan.clone(), self.outcomes.clone());
         let (held, holders) = (self.weights.get(&window).cloned(), self.holders(window));
         let has_room = self.spawn(async move {
@@ -298,8 +305,16 @@ impl Judging {
             let event = match weights {
                 Some(weights) => {
                     drop(outcomes.send(Outcome::Weights(window, weights.clone())).await);
-                    let truth = blocking(move || recompute::path(&plan, &weights, window, microbatch)).await;
-                    truth.map(|(truth, loss_sum)| Event::Recomputed { window, microbatch, truth, loss_sum })
+                    match hops {
+                        Some(hops) => {
+                            let hops = recompute::hops(&net, plan, weights, (window, microbatch), hops).await;
+                            hops.map(|hops| Event::Compared { window, microbatch, hops })
+                        }
+                        None => {
+                            let truth = blocking(move || recompute::path(&plan, &weights, window, microbatch)).await;
+                            truth.map(|truth| Event::Recomputed { window, microbatch, truth })
+                        }
+                    }
                 }
                 None => {
                     tracing::warn!(window = window.0, "a stage's weights are not to be had: nothing is computed again");
@@ -360,7 +375,8 @@ impl Judging {
             self.states.pop_first();
         }
         // Silence alone voids nothing here: what was not shown to this validator it does not pay, and that is all.
-        let ruled = self.ledger.verdicts.rule(&report, &SilenceReports::default());
+        let drift = self.drift();
+        let ruled = self.ledger.verdicts.rule(&report, &SilenceReports::default(), drift.as_ref());
         self.ledger.scores.close(&self.ledger.rules, report);
         if let Some(oldest) = self.ledger.scores.oldest() {
             self.ledger.verdicts.forget(oldest);
@@ -380,12 +396,17 @@ impl Judging {
         Ok(())
     }
 
+    /// What levels go by, in a run with a tolerance.
+    fn drift(&self) -> Option<DriftRules> {
+        self.plan.manifest().tolerance()?.drift().ok()
+    }
+
     fn tell(&self, ruled: &[Verdict]) {
         for verdict in ruled {
             tracing::warn!(miner = %verdict.identity, window = verdict.window.0, ruling = ?verdict.ruling, "ruled");
             let ruling = match verdict.ruling {
                 Ruling::Void(_) => RulingKind::Void,
-                Ruling::Strike { .. } => RulingKind::Strike,
+                Ruling::Strike { .. } | Ruling::Far { .. } => RulingKind::Strike,
                 Ruling::Convicted => RulingKind::Convicted,
             };
             self.events.emit(NeuronEvent::Ruled {

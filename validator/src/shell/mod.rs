@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use chain::{Block, Metagraph};
 use neuron::events::{Event, EventSink};
-use neuron::manifest::Arithmetic;
 use neuron::message::names::BlockNumber;
 use neuron::net::NetEvent;
 use neuron::shell::{Presence, PresenceConfig, PresenceError, PresenceEvent, RunSource, SourceError, answer, find_run};
@@ -65,9 +64,6 @@ pub enum ValidatorError {
     /// The run cannot be judged here.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The run allows recomputations to differ.
-    #[error("the run's arithmetic is not exact, and this program compares bit by bit: it would convict the honest")]
-    NotExact,
     /// The system gives no randomness, so no salt would be secret.
     #[error("the system gives no randomness for a salt: {0}")]
     Randomness(getrandom::Error),
@@ -156,9 +152,6 @@ impl Validator {
     }
 
     async fn judge(&mut self, plan: Arc<RunPlan>) -> Result<(), ValidatorError> {
-        if plan.manifest().arithmetic != Arithmetic::Exact {
-            return Err(ValidatorError::NotExact);
-        }
         self.source = None;
         let (state, store, events) = (&self.state, self.store.clone(), self.events.clone());
         self.judging = Some(Judging::start(&self.presence, plan, state, store, events).await?);

@@ -1,7 +1,7 @@
 //! Evidence that other validators found: fetched by name, checked from scratch, and only then adopted.
 //!
 //! A notice makes nobody believe anything. What it names is fetched, held against the chain (who posted what), and for a
-//! false leaf computed again with the weights that *this* validator found for the window; so a notice for a window that is
+//! false or far leaf computed again with the weights that *this* validator found for the window; so a notice for a window that is
 //! not judged here yet waits until it is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,18 +9,23 @@ use std::sync::Arc;
 
 use engine::Weights;
 use keys::AccountId;
+use neuron::message::leaf::Leaf;
 use neuron::message::names::{Hash, WindowId};
 use neuron::message::signed::Network;
 use neuron::net::NetHandle;
 use neuron::shell::fetch;
 use neuron::worker::RunPlan;
 
-use super::recompute;
-use crate::evidence::{Evidence, EvidenceError, Ground, MAX_EVIDENCE_BYTES};
+use super::recompute::{self, Truth};
+use crate::evidence::{Evidence, EvidenceError, Ground, MAX_STATEMENT_BYTES};
+use crate::machine::hop::Tensors;
 use crate::machine::identity::Identity;
 
 /// Most notices that wait to be fetched or checked.
 pub(super) const MAX_WAITING_OFFERS: usize = 256;
+
+/// Most bytes of all of it, where it holds tensors.
+const MAX_OFFERED_BYTES: usize = 128 * 1024 * 1024;
 
 /// Evidence offered by others that is not decided yet.
 #[derive(Default)]
@@ -31,9 +36,10 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    /// Whether a notice is news that there is room for; then it is noted.
-    pub(super) fn take(&mut self, name: Hash) -> bool {
-        self.known.len() < MAX_WAITING_OFFERS && self.known.insert(name)
+    /// Whether a notice is news that there is room for, where a piece of evidence has at most `limit_bytes`; then it is noted.
+    pub(super) fn take(&mut self, name: Hash, limit_bytes: usize) -> bool {
+        let room = (MAX_OFFERED_BYTES / limit_bytes.max(1)).clamp(1, MAX_WAITING_OFFERS);
+        self.known.len() < room && self.known.insert(name)
     }
 
     /// A notice led nowhere, or its evidence is decided: it may come again.
@@ -55,9 +61,15 @@ impl Offers {
     }
 }
 
+/// Most bytes that a piece of evidence of a run has.
+pub(super) fn limit_bytes(plan: &RunPlan) -> usize {
+    let tensor_bytes = plan.rows() * plan.model().boundary_width() * size_of::<f32>();
+    MAX_STATEMENT_BYTES + plan.manifest().tolerance().map_or(0, |_| 4 * tensor_bytes)
+}
+
 /// Fetches evidence from whoever offers it.
-pub(super) async fn fetch(net: &NetHandle, from: &AccountId, name: Hash) -> Option<Evidence> {
-    let bytes = fetch::ask(net, from, name, MAX_EVIDENCE_BYTES).await?;
+pub(super) async fn fetch(net: &NetHandle, from: &AccountId, name: Hash, limit_bytes: usize) -> Option<Evidence> {
+    let bytes = fetch::ask(net, from, name, limit_bytes).await?;
     match Evidence::from_bytes(&bytes) {
         Ok(evidence) => Some(evidence),
         Err(error) => {
@@ -85,7 +97,13 @@ pub(super) fn check(evidence: &Evidence, known: &Known) -> Result<(), EvidenceEr
         let weights: &Vec<Weights> = weights.as_ref()?;
         let names = weights.iter().map(|weights| Hash::from(weights.hash()));
         let are_ours = names.eq(thetas.iter().copied());
-        are_ours.then(|| recompute::path(plan, weights, window, microbatch).map(|(truth, _)| truth)).flatten()
+        are_ours.then(|| recompute::path(plan, weights, window, microbatch)).flatten()
+    };
+    let compared = |leaf: &Leaf, theta, tensors: &Tensors| {
+        let weights = weights.as_ref()?;
+        let is_ours = Hash::from(weights.get(usize::from(leaf.stage.0))?.hash()) == theta;
+        let truth = || Truth::new(plan, weights, leaf.window, leaf.pass.microbatch);
+        is_ours.then(truth).flatten()?.compare(leaf, tensors)
     };
     evidence.verify(&Ground {
         network,
@@ -94,5 +112,7 @@ pub(super) fn check(evidence: &Evidence, known: &Known) -> Result<(), EvidenceEr
         member: &|hotkey, _| members.get(hotkey).copied(),
         posted: &|hotkey, _| posts.get(hotkey).copied(),
         recomputed: &recomputed,
+        compared: &compared,
+        bound: plan.manifest().tolerance().map(|tolerance| tolerance.bound()),
     })
 }

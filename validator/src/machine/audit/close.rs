@@ -7,13 +7,18 @@ use neuron::message::commit::Commitment;
 use neuron::message::leaf::LeafRecord;
 use neuron::message::names::Hash;
 
-use super::window::{Answer, Recomputation, Replica, WindowAudit};
+use super::window::{Answer, Found, Recomputation, Replica, WindowAudit};
 use super::{Action, AuditRules, Fault, Finding, MinerReport, Standing, WindowReport};
 use crate::evidence::{Evidence, Opening, Said};
+use crate::machine::hop::{Compared, OpenedHop, claims};
 use crate::machine::judge::{
     Judgement, Recomputed, SelfContradiction, Source, contradictions, inputs_are_signed, judge,
 };
 use crate::machine::path::LeafList;
+
+/// Most leaves of a miner in one window that are shown to be too far off: evidence with tensors is large, and the next window
+/// brings more.
+const MAX_FAR_LEAVES: usize = 4;
 
 /// What the leaves of one miner came to.
 #[derive(Default)]
@@ -64,7 +69,7 @@ impl WindowAudit {
         }
         miners.sort_unstable_by_key(|miner| miner.identity.uid);
         let (drawn, audited, settled, states) = recomputation.map_or_else(Default::default, |known| {
-            let audited = known.truths.iter().map(|(microbatch, (_, loss_sum))| (*microbatch, *loss_sum)).collect();
+            let audited = known.found.keys().copied().collect();
             let settled = u32::try_from(known.paths.len()).unwrap_or(u32::MAX);
             (known.drawn.into_iter().collect(), audited, settled, known.states)
         });
@@ -90,10 +95,24 @@ impl WindowAudit {
         let thetas: Vec<_> = states.iter().map(|state| state.theta).collect();
         for (index, record) in list.records.iter().enumerate().filter(|(_, record)| frame.fits(list, &record.leaf)) {
             let microbatch = record.leaf.pass.microbatch;
-            let Some((truth, _)) = known.truths.get(&microbatch) else { continue };
+            let Some(found) = known.found.get(&microbatch) else { continue };
             if !shows_its_inputs(rules, record) {
                 judged.standing = Some(Standing::UnsignedInputs);
             }
+            let truth = match found {
+                Found::Names(truth) => truth,
+                Found::Hops(hops) => {
+                    match hops.get(&(list.hotkey, record.leaf.pass)) {
+                        Some(hop) => judge_hop((replica, commitment, list, index), hop.as_ref(), &mut judged, out),
+                        // Too many to be opened: not paid for unseen.
+                        None if claims(&record.leaf, rules.stages) => {
+                            judged.unpaid.insert(microbatch);
+                        }
+                        None => {}
+                    }
+                    continue;
+                }
+            };
             match judge(&record.leaf, rules.stages, truth) {
                 Judgement::Confirmed | Judgement::ForwardConfirmed => {
                     judged.confirmed.insert(microbatch);
@@ -103,7 +122,7 @@ impl WindowAudit {
                 }
                 Judgement::False(direction) => {
                     let is_new = judged.unpaid.insert(microbatch)
-                        || !judged.findings.iter().any(|finding| is_false_leaf_of(finding, microbatch));
+                        || !judged.findings.iter().any(|finding| finding.fault.microbatch() == Some(microbatch));
                     if is_new
                         && let Some(evidence) = false_leaf(replica, commitment, list, index, &thetas, truth)
                         && let Some(finding) = keep(evidence, Fault::FalseLeaf { microbatch, direction }, out)
@@ -135,6 +154,42 @@ impl WindowAudit {
     }
 }
 
+/// Judges a hop that was to be opened, of the leaf at `index` of a replica's list.
+fn judge_hop(
+    (replica, commitment, list, index): (&Replica, &Commitment, &LeafList, usize),
+    hop: Option<&OpenedHop>,
+    judged: &mut Judged,
+    out: &mut Vec<Action>,
+) {
+    let microbatch = list.records[index].leaf.pass.microbatch;
+    let Some(OpenedHop { compared, tensors }) = hop else {
+        // What is not shown would else be what is never found: nothing of the window is paid.
+        judged.standing = judged.standing.or(Some(Standing::Silent));
+        judged.unpaid.insert(microbatch);
+        return;
+    };
+    match (compared, tensors) {
+        (Compared::Corrupted, _) => {
+            judged.unpaid.insert(microbatch);
+        }
+        (Compared::Off { .. }, None) => {
+            judged.confirmed.insert(microbatch);
+        }
+        (Compared::Off { direction, .. }, Some(tensors)) => {
+            judged.unpaid.insert(microbatch);
+            let is_known = judged.findings.iter().any(|finding| finding.fault.microbatch() == Some(microbatch));
+            if !is_known
+                && judged.findings.len() < MAX_FAR_LEAVES
+                && let Ok(opening) = Opening::of(*commitment, &list.records, index)
+            {
+                let (accused, opening, tensors) = (replica.identity, Box::new(opening), tensors.clone());
+                let fault = Fault::FarLeaf { microbatch, direction: *direction };
+                judged.findings.extend(keep(Evidence::FarLeaf { accused, opening, tensors }, fault, out));
+            }
+        }
+    }
+}
+
 /// How a replica stands by its answers alone, and how many leaves it committed to.
 fn standing(replica: &Replica, known: Option<&Recomputation>) -> (Standing, u32) {
     let commitment: &Commitment = match &replica.answer {
@@ -152,10 +207,6 @@ fn standing(replica: &Replica, known: Option<&Recomputation>) -> (Standing, u32)
 
 fn shows_its_inputs(rules: &AuditRules, record: &LeafRecord) -> bool {
     inputs_are_signed(&record.leaf, [record.forward_in, record.backward_in], &rules.network)
-}
-
-fn is_false_leaf_of(finding: &Finding, of: u32) -> bool {
-    matches!(finding.fault, Fault::FalseLeaf { microbatch, .. } if microbatch == of)
 }
 
 fn false_leaf(

@@ -14,9 +14,10 @@ pub enum Standing {
     Sound,
     /// It posted no commitment by the cut: what is not posted is not paid.
     Absent,
-    /// It did not show its commitment or its leaves in time; a list that is not under the committed root is no answer.
+    /// It did not show its commitment or its leaves in time, or a tensor that was to be opened; a list that is not under the
+    /// committed root is no answer.
     Silent,
-    /// What it committed to is not of this run, window and stage, or has more leaves than there can be.
+    /// What it committed to is not of this run, window and stage, or has more leaves than there can be, or two of one pass.
     BadCommitment,
     /// It says itself that it worked with other weights.
     OtherWeights,
@@ -36,6 +37,23 @@ pub enum Fault {
     },
     /// It said two things about one tensor.
     Contradiction,
+    /// A leaf whose outputs are further from what its inputs come to than the run's tolerance.
+    FarLeaf {
+        /// Of which microbatch.
+        microbatch: u32,
+        /// Activations or gradient.
+        direction: Direction,
+    },
+}
+
+impl Fault {
+    /// The microbatch in which a leaf was wrong.
+    pub fn microbatch(&self) -> Option<u32> {
+        match self {
+            Self::FalseLeaf { microbatch, .. } | Self::FarLeaf { microbatch, .. } => Some(*microbatch),
+            Self::Contradiction => None,
+        }
+    }
 }
 
 /// A fault with its proof.
@@ -67,14 +85,14 @@ pub struct MinerReport {
 }
 
 /// What a validator found in one window.
-#[derive(Clone, PartialEq, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub struct WindowReport {
     /// The window.
     pub window: WindowId,
     /// What fell to this validator, suspects' draws included, ascending.
     pub drawn: Vec<u32>,
-    /// Those of it that were computed again, with the loss sum in nats.
-    pub audited: Vec<(u32, f64)>,
+    /// Those of it that were computed again.
+    pub audited: Vec<u32>,
     /// What every stage was computed with, as far as it could be known: the ground of everything above.
     pub states: Option<Vec<StageState>>,
     /// Microbatches that somebody settled.

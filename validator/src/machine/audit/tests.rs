@@ -2,6 +2,7 @@
 //! ever convicted, whoever sits beside it; every cheat that is drawn is caught for what it did; all evidence stands up
 //! offline.
 
+mod tolerance;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,7 @@ fn rules(me: u16, share_per_mille: u16) -> AuditRules {
         stages: STAGES,
         microbatches: MICROBATCHES,
         attempts: manifest().attempts(),
+        tolerance: None,
         draw: DrawRules { share_per_mille, floor: 0, ceiling: 1000 },
         suspect_draws: 4,
         answer_blocks: 6,
@@ -93,7 +95,7 @@ fn every_cheat_is_caught_for_what_it_did_and_its_neighbours_are_not() {
                 assert_eq!(faults.contains(&Fault::Contradiction), cheat == TwoFaced);
                 let false_leaves = faults.iter().filter_map(|fault| match fault {
                     Fault::FalseLeaf { direction, .. } => Some(*direction),
-                    Fault::Contradiction => None,
+                    Fault::Contradiction | Fault::FarLeaf { .. } => None,
                 });
                 let first = if is_last || cheat == LazyBackward { Direction::Backward } else { Direction::Forward };
                 assert!(false_leaves.into_iter().all(|direction| direction == first), "{cheat:?} in stage {stage}");
@@ -181,7 +183,7 @@ fn two_windows_of_false_work_convict_and_end_the_pay() {
         }
         let kept: BTreeSet<_> = archive.entries().iter().map(|entry| entry.name).collect();
         assert!(report.miners.iter().flat_map(|m| &m.findings).all(|finding| kept.contains(&finding.evidence)));
-        verdicts.rule(&report, &SilenceReports::default());
+        verdicts.rule(&report, &SilenceReports::default(), None);
         scores.close(&score_rules, report);
     }
     let world = World::new(1, &[]);
@@ -219,7 +221,9 @@ fn evidence_that_is_tampered_with_proves_nothing() {
         let mut framed = found.clone();
         let innocent = world.identity(8);
         match &mut framed {
-            Evidence::FalseLeaf { accused, .. } | Evidence::Contradiction { accused, .. } => *accused = innocent,
+            Evidence::FalseLeaf { accused, .. }
+            | Evidence::Contradiction { accused, .. }
+            | Evidence::FarLeaf { accused, .. } => *accused = innocent,
         }
         assert!(world.verify(&framed).is_err());
         // Every byte counts: a change is refused when it is read, or proves nothing, or is about nothing that is proved
@@ -248,6 +252,8 @@ fn evidence_that_is_tampered_with_proves_nothing() {
         member: &|hotkey, _| world.member(hotkey),
         posted: &|hotkey, window| world.posted(hotkey, window),
         recomputed: &move |_, _, _| Some(whatever.clone()),
+        compared: &|_, _, _| None,
+        bound: None,
     };
     assert_eq!(other.verify(&ground), Err(EvidenceError::MisplacedLeaf));
     // An auditor that computed something else cannot make an honest leaf false.
@@ -314,7 +320,7 @@ fn answers_that_are_not_what_was_posted_change_nothing() {
     let again = audit.on(Event::Block(BlockNumber(1002)));
     assert_eq!(again.len(), usize::from(MINERS), "a lost answer is asked for again");
     let truth = truth(0);
-    assert_eq!(audit.on(Event::Recomputed { window, microbatch: 0, truth, loss_sum: 0.0 }), [], "nobody asked");
+    assert_eq!(audit.on(Event::Recomputed { window, microbatch: 0, truth }), [], "nobody asked");
 }
 
 #[test]
@@ -366,7 +372,7 @@ proptest! {
             }
             let silent = report.miners.iter().filter(|miner| miner.standing == Standing::Silent);
             let silent = SilenceReports::of_one(hotkey(me), silent.map(|miner| miner.identity.hotkey).collect());
-            verdicts.rule(&report, &silent);
+            verdicts.rule(&report, &silent, None);
             for miner in report.miners.iter().filter(|miner| !cheats.contains_key(&miner.identity.uid.0)) {
                 prop_assert_eq!(miner.standing, Standing::Sound);
                 prop_assert!(miner.passes <= miner.leaves);

@@ -9,8 +9,9 @@ use neuron::message::leaf::LeafRecord;
 use neuron::message::names::{Beacon, BlockNumber, Hash, StageId, WindowId};
 use neuron::message::transfer::PassId;
 
-use super::{Action, AuditRules, MAX_LEAVES, MAX_SUSPECT_DRAWS, Opened};
+use super::{Action, AuditRules, MAX_LEAVES, MAX_OPENED_HOPS, MAX_SUSPECT_DRAWS, Opened};
 use crate::machine::draw;
+use crate::machine::hop::{ClaimedHop, OpenedHop, claims};
 use crate::machine::identity::Identity;
 use crate::machine::judge::Recomputed;
 use crate::machine::path::{Frame, LeafList, Path, settled};
@@ -38,6 +39,15 @@ pub(super) struct Replica {
     asked: Option<BlockNumber>,
 }
 
+/// What computing a microbatch again came to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// What honest stages send.
+    Names(Recomputed),
+    /// How far off each hop is; `None`: it was not opened.
+    Hops(BTreeMap<(AccountId, PassId), Option<OpenedHop>>),
+}
+
 /// What is recomputed, and what came of it.
 #[derive(Debug)]
 pub(super) struct Recomputation {
@@ -47,7 +57,9 @@ pub(super) struct Recomputation {
     pub(super) drawn: BTreeSet<u32>,
     queue: VecDeque<u32>,
     running: Option<u32>,
-    pub(super) truths: BTreeMap<u32, (Recomputed, f64)>,
+    /// The hops that are being opened.
+    opening: Vec<ClaimedHop>,
+    pub(super) found: BTreeMap<u32, Found>,
 }
 
 #[derive(Debug)]
@@ -140,19 +152,36 @@ impl WindowAudit {
         if tree.root() != commitment.leaves_root {
             return;
         }
+        // One of two could be paid for what the other says was sent.
+        let mut passes = BTreeSet::new();
+        if !tree.records().iter().all(|record| passes.insert(record.leaf.pass)) {
+            replica.answer = Answer::Bad;
+            return;
+        }
         replica.answer = Answer::Listed(commitment.clone(), self.lists.len());
         self.lists.push(LeafList { hotkey: *hotkey, stage: replica.stage, records: tree.records().to_vec() });
     }
 
-    pub(super) fn on_recomputed(&mut self, microbatch: u32, truth: Option<(Recomputed, f64)>) {
+    pub(super) fn on_recomputed(&mut self, microbatch: u32, found: Option<Found>) {
         let Some(recomputation) = self.recomputation.as_mut() else { return };
         if recomputation.running != Some(microbatch) {
             return;
         }
         recomputation.running = None;
-        if let Some(truth) = truth {
-            recomputation.truths.insert(microbatch, truth);
+        recomputation.opening.clear();
+        if let Some(found) = found {
+            recomputation.found.insert(microbatch, found);
         }
+    }
+
+    pub(super) fn on_compared(&mut self, microbatch: u32, hops: Vec<Option<OpenedHop>>) {
+        let Some(recomputation) = self.recomputation.as_ref() else { return };
+        let asked = &recomputation.opening;
+        let found = (hops.len() == asked.len()).then(|| {
+            let names = asked.iter().map(|hop| (hop.hotkey, hop.leaf.pass));
+            Found::Hops(names.zip(hops).collect())
+        });
+        self.on_recomputed(microbatch, found);
     }
 
     /// Does what is due; `true` when the window's audits are to be closed.
@@ -234,7 +263,7 @@ impl WindowAudit {
         let drawn: BTreeSet<_> = drawn.intersection(&worked).copied().collect();
         let states = self.states(rules);
         let queue = if states.is_some() { drawn.iter().copied().collect() } else { VecDeque::new() };
-        Recomputation { states, paths, drawn, queue, running: None, truths: BTreeMap::new() }
+        Recomputation { states, paths, drawn, queue, running: None, opening: Vec::new(), found: BTreeMap::new() }
     }
 
     /// The state of every stage: the one whose weights are known, or that more than half of the commitments name.
@@ -264,7 +293,7 @@ impl WindowAudit {
 
     /// Gives out the next recomputation; `true` when there is none left and none running.
     fn recompute(&mut self, rules: &AuditRules, out: &mut Vec<Action>) -> bool {
-        let window = self.window;
+        let (window, frame) = (self.window, self.frame(rules));
         let Some(recomputation) = self.recomputation.as_mut() else { return false };
         if recomputation.running.is_some() {
             return false;
@@ -272,11 +301,38 @@ impl WindowAudit {
         let next = recomputation.queue.pop_front();
         let (Some(microbatch), Some(states)) = (next, recomputation.states.clone()) else { return true };
         recomputation.running = Some(microbatch);
+        if rules.tolerance.is_some() {
+            let hops = claimed_hops(&frame, &self.lists, microbatch, recomputation.paths.get(&microbatch));
+            recomputation.opening.clone_from(&hops);
+            out.push(Action::Compare { window, microbatch, states, hops });
+            return false;
+        }
         let claimed = recomputation.paths.get(&microbatch).map(|path| claim(&self.lists, path));
         let claimed = claimed.filter(|claimed| claimed.has_stages(rules.stages));
         out.push(Action::Recompute { window, microbatch, states, claimed });
         false
     }
+}
+
+/// All leaves that say that something was computed of a microbatch: those of the settled path first, which are paid; then the
+/// others, whose gradients were merged just the same.
+fn claimed_hops(frame: &Frame, lists: &[LeafList], microbatch: u32, path: Option<&Path>) -> Vec<ClaimedHop> {
+    let is_paid = |list: usize, leaf: usize| {
+        path.is_some_and(|path| path.hops.iter().any(|hop| (hop.list, hop.leaf) == (list, leaf)))
+    };
+    let (mut paid, mut others) = (Vec::new(), Vec::new());
+    for (place, list) in lists.iter().enumerate() {
+        for (index, record) in list.records.iter().enumerate() {
+            let leaf = record.leaf;
+            if leaf.pass.microbatch == microbatch && claims(&leaf, frame.stages) && frame.fits(list, &leaf) {
+                let kept = if is_paid(place, index) { &mut paid } else { &mut others };
+                kept.push(ClaimedHop { hotkey: list.hotkey, leaf });
+            }
+        }
+    }
+    paid.extend(others);
+    paid.truncate(MAX_OPENED_HOPS);
+    paid
 }
 
 /// What the leaves of a path say was sent.

@@ -48,7 +48,12 @@ impl Judging {
         let members = view.members(window).map(<[_]>::to_vec);
         self.read(reads);
         let members = members?;
-        let suspects = self.ledger.verdicts.suspects(members.iter().map(Identity::from).collect::<Vec<_>>().iter());
+        let identities: Vec<_> = members.iter().map(Identity::from).collect();
+        let mut suspects = self.ledger.verdicts.suspects(identities.iter());
+        for silent in self.ledger.scores.silent() {
+            let present = identities.iter().find(|identity| identity.is(silent)).map(|identity| identity.hotkey);
+            suspects.extend(present.filter(|hotkey| !suspects.contains(hotkey)));
+        }
         Some(Opened {
             window,
             work_beacon: work_beacon?,

@@ -1,10 +1,12 @@
 //! Evidence between validators, and answers to whoever asks: what was found here is offered, what others offer is checked.
 
 use keys::AccountId;
-use neuron::message::control::{ControlRefusal, ControlRequest, ControlResponse, MAX_LEAVES_PER_PAGE};
+use neuron::message::control::{
+    ControlRefusal, ControlRequest, ControlResponse, MAX_BLOB_PIECE_BYTES, MAX_LEAVES_PER_PAGE,
+};
 use neuron::message::names::{Hash, WindowId};
 use neuron::net::Responder;
-use neuron::shell::{Presence, answer, answer_piece};
+use neuron::shell::{Presence, answer};
 
 use super::{Judging, Outcome, blocking};
 use crate::evidence::{Evidence, EvidenceError};
@@ -31,22 +33,26 @@ impl Judging {
         let response = match request {
             ControlRequest::Evidence { name } => {
                 let is_judge = is_permitted(presence.metagraph(), &from);
-                if is_judge && !self.archive.contains(&name) && self.offers.take(name) {
+                let limit_bytes = offers::limit_bytes(&self.plan);
+                if is_judge && !self.archive.contains(&name) && self.offers.take(name, limit_bytes) {
                     let (net, outcomes) = (self.net.clone(), self.outcomes.clone());
                     self.spawn(async move {
-                        let evidence = offers::fetch(&net, &from, name).await.map(Box::new);
+                        let evidence = offers::fetch(&net, &from, name, limit_bytes).await.map(Box::new);
                         drop(outcomes.send(Outcome::Offered(name, evidence)).await);
                     });
                 }
                 ControlResponse::Noted
             }
             ControlRequest::GetBlob { hash, offset_bytes, len_bytes } if self.archive.contains(&Hash(hash)) => {
-                match self.archive.bytes(&Hash(hash)) {
-                    Ok(Some(bytes)) => answer_piece(&bytes, offset_bytes, len_bytes),
-                    Ok(None) => ControlResponse::Refused(ControlRefusal::NotFound),
-                    Err(error) => {
-                        tracing::error!(%error, "evidence cannot be read");
-                        ControlResponse::Refused(ControlRefusal::NotFound)
+                if len_bytes as usize > MAX_BLOB_PIECE_BYTES {
+                    ControlResponse::Refused(ControlRefusal::OutOfRange)
+                } else {
+                    match self.archive.piece(&Hash(hash), offset_bytes, len_bytes as usize) {
+                        Ok((total_bytes, bytes)) => ControlResponse::Blob { total_bytes, bytes },
+                        Err(error) => {
+                            tracing::error!(%error, "evidence cannot be read");
+                            ControlResponse::Refused(ControlRefusal::NotFound)
+                        }
                     }
                 }
             }
@@ -94,6 +100,8 @@ impl Judging {
         let states = match states {
             Some(states) => states.to_vec(),
             None if self.ledger.next_window > Some(window) => return self.offers.forget(&name),
+            // Whoever says that it knows of work that nobody has begun.
+            None if self.view.position().is_none_or(|here| window > here.window) => return self.offers.forget(&name),
             None => return self.offers.wait(evidence),
         };
         let Some(members) = self.view.members(window) else { return self.offers.forget(&name) };
@@ -106,7 +114,9 @@ impl Judging {
         let has_room = self.spawn(async move {
             let weights = match (held, &evidence) {
                 (Some(weights), _) => Some(weights),
-                (None, Evidence::FalseLeaf { .. }) => recompute::assemble(&net, &plan, &states, &holders).await,
+                (None, Evidence::FalseLeaf { .. } | Evidence::FarLeaf { .. }) => {
+                    recompute::assemble(&net, &plan, &states, &holders).await
+                }
                 (None, Evidence::Contradiction { .. }) => None,
             };
             let known = Known { network, plan, members, posts, weights };
@@ -134,7 +144,8 @@ impl Judging {
             return Ok(());
         }
         self.archive.put(evidence)?;
-        let ruled = self.ledger.verdicts.adopt(evidence, name);
+        let drift = self.drift();
+        let ruled = self.ledger.verdicts.adopt(evidence, name, drift.as_ref());
         self.persist().await?;
         self.tell(&ruled);
         Ok(())

@@ -3,6 +3,7 @@
 //! Tensors are toys here (a hash of what an honest stage would have computed from); statements, signatures, leaves,
 //! trees, commitments and draws are the real ones.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -10,7 +11,7 @@ use keys::{AccountId, Keypair};
 use neuron::machine::{LeafTree, Member, MoverDraw, Placement, owners, place, ranking};
 use neuron::manifest::{
     Arithmetic, Corpus, JudgingRules, MANIFEST_VERSION, Manifest, ModelShape, PlacementRules, PostBudget, Tokens,
-    WindowSchedule, WorkRules,
+    Tolerance, WindowSchedule, WorkRules,
 };
 use neuron::message::commit::{CommitPost, Commitment, StageState};
 use neuron::message::leaf::{Leaf, LeafRecord};
@@ -20,6 +21,7 @@ use neuron::message::transfer::{Direction, PassId, Signed, Transfer};
 
 use crate::evidence::{Evidence, EvidenceError, Ground};
 use crate::machine::audit::{Action, Audit, AuditRules, Event, Opened, WindowReport};
+use crate::machine::hop::{ClaimedHop, Compared, OpenedHop, Tensors};
 use crate::machine::identity::Identity;
 use crate::machine::judge::Recomputed;
 
@@ -64,6 +66,8 @@ pub(super) enum Persona {
     Unsigned,
     /// Posts a commitment to another window.
     Confused,
+    /// Opens no tensor.
+    Hider,
 }
 
 pub(super) use Persona::*;
@@ -91,14 +95,42 @@ pub(super) fn state(stage: u16) -> StageState {
     StageState { theta: theta(stage), blob: Hash::of(format!("blob {stage}").as_bytes()) }
 }
 
-/// A toy stage: a function of its weights, the microbatch and what it is given.
-pub(super) fn toy(weights: Hash, microbatch: u32, given: &[Option<Hash>]) -> Hash {
+/// A toy stage: a function of its weights, the microbatch and what it is given. Its tensor's bytes.
+fn toy_tensor(weights: Hash, microbatch: u32, given: &[Option<Hash>]) -> Vec<u8> {
     let mut bytes = weights.0.to_vec();
     bytes.extend(microbatch.to_le_bytes());
     for hash in given {
         bytes.extend(hash.map_or([0; 32], |hash| hash.0));
     }
-    Hash::of(&bytes)
+    bytes
+}
+
+/// The name of what a toy stage makes.
+pub(super) fn toy(weights: Hash, microbatch: u32, given: &[Option<Hash>]) -> Hash {
+    Hash::of(&toy_tensor(weights, microbatch, given))
+}
+
+/// What computing a toy hop again says: by inputs that honest stages hand over it is off not at all, but for a rounding, or
+/// altogether.
+pub(super) fn toy_compared(leaf: &Leaf) -> Compared {
+    let payload = |transfer: Option<Transfer>| transfer.map(|transfer| transfer.payload);
+    let (weights, microbatch, input) = (theta(leaf.stage.0), leaf.pass.microbatch, payload(leaf.forward_in));
+    let (truth, stage) = (truth(microbatch), usize::from(leaf.stage.0));
+    if input != stage.checked_sub(1).map(|above| truth.forward[above]) {
+        return Compared::Corrupted;
+    }
+    let gradient = payload(leaf.backward_in);
+    let forward = toy(weights, microbatch, &[input]);
+    let backward = toy(weights, microbatch, &[input, gradient, Some(Hash([0xb; 32]))]);
+    if payload(leaf.forward_out).is_some_and(|found| found != forward) {
+        Compared::Off { error: 1.0, direction: Direction::Forward }
+    } else if gradient == truth.backward.get(stage).copied()
+        && payload(leaf.backward_out).is_some_and(|found| found != backward)
+    {
+        Compared::Off { error: 0.5, direction: Direction::Backward }
+    } else {
+        Compared::Off { error: 4e-7, direction: Direction::Forward }
+    }
 }
 
 pub(super) fn truth(microbatch: u32) -> Recomputed {
@@ -167,6 +199,8 @@ pub(super) struct World {
     pub(super) personas: BTreeMap<AccountId, Persona>,
     pub(super) trees: BTreeMap<AccountId, LeafTree>,
     pub(super) commitments: BTreeMap<AccountId, Vec<u8>>,
+    /// Everything that was sent, by name.
+    pub(super) tensors: RefCell<BTreeMap<Hash, Vec<u8>>>,
 }
 
 /// What each hop of a pass put on the wire.
@@ -201,6 +235,7 @@ impl World {
             personas,
             trees: BTreeMap::new(),
             commitments: BTreeMap::new(),
+            tensors: RefCell::default(),
         };
         let mut leaves: BTreeMap<AccountId, Vec<LeafRecord>> = BTreeMap::new();
         for microbatch in 0..MICROBATCHES {
@@ -305,18 +340,24 @@ impl World {
         given: &[Option<Hash>],
         back: bool,
     ) -> (Hash, Hash) {
-        let honest = toy(theta(stage), microbatch, given);
-        let noise = toy(Hash([0xff; 32]), microbatch, &[Some(Hash(who.0)), Some(Hash([u8::from(back); 32]))]);
+        let made = |weights, given: &[Option<Hash>]| {
+            let bytes = toy_tensor(weights, microbatch, given);
+            let name = Hash::of(&bytes);
+            self.tensors.borrow_mut().insert(name, bytes);
+            name
+        };
+        let honest = made(theta(stage), given);
+        let noise = made(Hash([0xff; 32]), &[Some(Hash(who.0)), Some(Hash([u8::from(back); 32]))]);
         match self.persona(who) {
             Lazy => (noise, noise),
             Echo => given.iter().flatten().next().map_or((noise, noise), |input| (*input, *input)),
             Partial => {
-                let less = toy(Hash::of(b"half of the layers"), microbatch, given);
+                let less = made(Hash::of(b"half of the layers"), given);
                 (less, less)
             }
             LazyBackward if back => (noise, noise),
             OldWeights | OtherWeights => {
-                let old = toy(Hash::of(b"old weights"), microbatch, given);
+                let old = made(Hash::of(b"old weights"), given);
                 (old, old)
             }
             TwoFaced => (noise, honest),
@@ -416,7 +457,12 @@ impl World {
                     Action::Recompute { microbatch, states, .. } => {
                         assert_eq!(states, (0..STAGES).map(state).collect::<Vec<_>>());
                         let truth = truth(microbatch);
-                        next.extend(audit.on(Event::Recomputed { window, microbatch, truth, loss_sum: 1.0 }));
+                        next.extend(audit.on(Event::Recomputed { window, microbatch, truth }));
+                    }
+                    Action::Compare { microbatch, states, hops, .. } => {
+                        assert_eq!(states, (0..STAGES).map(state).collect::<Vec<_>>());
+                        let hops = hops.iter().map(|hop| self.compared(hop)).collect();
+                        next.extend(audit.on(Event::Compared { window, microbatch, hops }));
                     }
                     Action::Keep(found) => evidence.push(*found),
                     Action::Closed(report) => {
@@ -435,6 +481,16 @@ impl World {
         }
     }
 
+    /// What a validator finds that opens a hop.
+    fn compared(&self, hop: &ClaimedHop) -> Option<OpenedHop> {
+        let known = self.tensors.borrow();
+        let tensors = Tensors::open(&hop.leaf, |name| known.get(name).cloned())?;
+        let compared = toy_compared(&hop.leaf);
+        let is_far = matches!(compared, Compared::Off { error, .. } if error > Tolerance::default().bound());
+        let opened = OpenedHop { compared, tensors: is_far.then_some(tensors) };
+        (self.persona(&hop.hotkey) != Hider).then_some(opened)
+    }
+
     pub(super) fn verify(&self, evidence: &Evidence) -> Result<(), EvidenceError> {
         evidence.verify(&Ground {
             network: &NETWORK,
@@ -445,6 +501,8 @@ impl World {
             recomputed: &|_, microbatch, thetas| {
                 (thetas == (0..STAGES).map(theta).collect::<Vec<_>>()).then(|| truth(microbatch))
             },
+            compared: &|leaf, weights, _| (weights == theta(leaf.stage.0)).then(|| toy_compared(leaf)),
+            bound: Some(Tolerance::default().bound()),
         })
     }
 }
