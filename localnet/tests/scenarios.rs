@@ -103,7 +103,9 @@ async fn a_tolerance_tells_other_arithmetic_from_less_of_it() {
     assert_eq!(args.check(), Ok(()));
     let mut subnet = start(&args).await;
     subnet
-        .until("a conviction", 2 * PATIENCE_BLOCKS, |tally| tally.adversaries().all(|n| n.convicted.is_some()))
+        .until("an epoch that a conviction decides", 2 * PATIENCE_BLOCKS, |tally| {
+            tally.adversaries().all(|n| n.convicted.is_some() && n.epochs_after > 0)
+        })
         .await
         .expect("who computes with fewer bits is found");
     let report = on_to_the_end(subnet).await;

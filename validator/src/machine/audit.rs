@@ -22,7 +22,7 @@
 mod close;
 mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod window;
 
 use std::collections::BTreeMap;

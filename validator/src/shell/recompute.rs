@@ -1,5 +1,8 @@
 //! Computing a microbatch again: the weights of all stages, and the path through them, or each hop that was opened.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use engine::codec::ActivationCodec;
@@ -114,26 +117,24 @@ impl Truth {
         let outgoing_gradient = read(&leaf.backward_in, &tensors.backward_in, below).ok().flatten();
         let gradient_is_true = is_plausible(&outgoing_gradient, self.record.backward.get(place), below);
         let outgoing_gradient = outgoing_gradient.filter(|_| gradient_is_true);
-        let sent = (
-            read(&leaf.forward_out, &tensors.forward_out, below),
-            read(&leaf.backward_out, &tensors.backward_out, above),
-        );
-        let (Ok(output), Ok(passed_back)) = sent else {
-            // Nobody honest gives out what is no tensor of the run.
-            let direction = if sent.0.is_err() { Direction::Forward } else { Direction::Backward };
-            let is_judged = direction == Direction::Forward || gradient_is_true;
-            return Some(if is_judged {
-                Compared::Off { error: f64::INFINITY, direction }
-            } else {
-                Compared::Corrupted
-            });
+        let infinite = |direction| Some(Compared::Off { error: f64::INFINITY, direction });
+        // Nobody honest gives out what is no tensor of the run; but what came of a gradient that is not true is not looked at.
+        let Ok(output) = read(&leaf.forward_out, &tensors.forward_out, below) else {
+            return infinite(Direction::Forward);
         };
+        let passed_back = leaf.backward_out.filter(|_| gradient_is_true);
+        let Ok(passed_back) = read(&passed_back, &tensors.backward_out, above) else {
+            return infinite(Direction::Backward);
+        };
+        if output.is_none() && passed_back.is_none() {
+            return Some(Compared::Corrupted);
+        }
         let output = output.map(StageOutput::Boundary);
         let claim = Claim {
             incoming: incoming.as_ref(),
             outgoing_gradient: outgoing_gradient.as_ref(),
             output: output.as_ref(),
-            incoming_gradient: passed_back.as_ref().filter(|_| gradient_is_true),
+            incoming_gradient: passed_back.as_ref(),
             gradients: None,
         };
         let (window, microbatch) = (leaf.window.0, leaf.pass.microbatch);

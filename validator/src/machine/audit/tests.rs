@@ -3,7 +3,7 @@
 //! offline.
 
 mod tolerance;
-mod world;
+pub(crate) mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -148,7 +148,7 @@ pub(super) fn truth(microbatch: u32) -> Recomputed {
     Recomputed { forward: inputs.into_iter().flatten().collect(), backward }
 }
 
-pub(super) fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     Manifest {
         version: MANIFEST_VERSION,
         genesis: Hash(NETWORK.genesis),
