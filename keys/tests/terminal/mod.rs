@@ -22,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What the program may show before anybody reads it.
 const UNREAD_CHUNKS: usize = 1024;
 
+/// A busy kernel may say that the other side is closed before it has passed on what that wrote last. So an end is one when it was
+/// said so often in a row.
+const ENDS: u32 = 4;
+const BETWEEN_ENDS: Duration = Duration::from_millis(20);
+
 pub(crate) struct Terminal {
     child: Child,
     /// The person's side.
@@ -60,9 +65,17 @@ impl Terminal {
         let mut output = screen.try_clone().unwrap();
         thread::spawn(move || {
             let mut chunk = [0; 4096];
-            while let Ok(bytes @ 1..) = output.read(&mut chunk) {
-                if send.send(chunk[..bytes].to_vec()).is_err() {
-                    break;
+            let mut ends = 0;
+            while ends < ENDS {
+                match output.read(&mut chunk) {
+                    Ok(bytes @ 1..) => match send.send(chunk[..bytes].to_vec()) {
+                        Ok(()) => ends = 0,
+                        Err(_) => return,
+                    },
+                    _ => {
+                        ends += 1;
+                        thread::sleep(BETWEEN_ENDS);
+                    }
                 }
             }
         });
