@@ -255,14 +255,6 @@ impl Evidence {
         }
     }
 
-    /// Bytes of opened tensors in it.
-    pub fn tensor_bytes(&self) -> usize {
-        match self {
-            Self::FarLeaf { tensors, .. } => tensors.len_bytes(),
-            Self::FalseLeaf { .. } | Self::Contradiction { .. } => 0,
-        }
-    }
-
     /// The encoding, whose BLAKE3 is the evidence's name.
     ///
     /// # Errors

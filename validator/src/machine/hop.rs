@@ -104,13 +104,4 @@ impl Tensors {
             _ => false,
         })
     }
-
-    /// How many bytes there are.
-    pub fn len_bytes(&self) -> usize {
-        [&self.forward_in, &self.forward_out, &self.backward_in, &self.backward_out]
-            .into_iter()
-            .flatten()
-            .map(Vec::len)
-            .sum()
-    }
 }

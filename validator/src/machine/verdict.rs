@@ -12,7 +12,7 @@
 //! | it received garbage | nothing |
 //!
 //! In a run with a tolerance a hop beyond the bound may be an honest machine's, some day; so it raises the miner's level, every
-//! other compared hop lowers it, and the limit convicts (`engine::tolerance::Drift`).
+//! microbatch without one lowers it, and the limit convicts (`engine::tolerance::Drift`).
 //!
 //! Why two: one false leaf can be a bit that flipped in an honest machine's memory. Why silence needs a majority: one
 //! validator's line may be down. (A validator pays nobody for leaves that it has not seen, with or without a verdict.)
