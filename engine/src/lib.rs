@@ -17,8 +17,9 @@
 //!
 //! **Threads.** An engine computes on its caller's thread, or on a pool that the caller hands it ([`Stage::set_cpu`]). Passes
 //! run on flat buffers and touch no other pool. Only where a boundary tensor has 65,536 values and more (wide boundaries, as
-//! `Bottleneck::None`) do Candle's elementwise operations reach for their spinning pool, one per process; many engines in
-//! a process then do several times better with the environment's `RAYON_NUM_THREADS=1`.
+//! `Bottleneck::None`), and in a [`tolerance::DeviceStage`] on the processor, do Candle's elementwise operations reach for their
+//! spinning pool, one per process; many engines in a process then do several times better with the environment's
+//! `CANDLE_NUM_THREADS=1`, set before the first of them computes.
 
 pub mod audit;
 pub mod boundary;

@@ -14,10 +14,24 @@ const BROKEN_INVARIANT: u8 = 3;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    candle_alone();
     match Cli::parse().command {
         Command::Up(args) => up(args),
         Command::Chain(args) => chain(&args),
         steering => steer(steering),
+    }
+}
+
+/// Has Candle compute on the thread that calls it. Its own pool is one for all neurons of this process, and spins while it
+/// waits: with a score of neurons on a few cores it spends most of them on waiting.
+fn candle_alone() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        #[expect(unsafe_code, reason = "Candle has no other setting")]
+        // SAFETY: no thread has been started yet that could read the environment.
+        unsafe {
+            std::env::set_var(THREADS, "1");
+        }
     }
 }
 

@@ -108,6 +108,15 @@ async fn a_tolerance_tells_other_arithmetic_from_less_of_it() {
         })
         .await
         .expect("who computes with fewer bits is found");
+    // It was paid until then, and the others, who have less of a machine or of luck, catch up.
+    subnet
+        .until("everybody else has earned more", 2 * PATIENCE_BLOCKS, |tally| {
+            let most = tally.adversaries().map(|n| n.emission_rao).max();
+            let miners = tally.by_uid().into_iter().filter(|n| n.role == Role::Miner && !n.is_adversary());
+            miners.map(|n| n.emission_rao).min() > most
+        })
+        .await
+        .expect("who is convicted earns nothing more");
     let report = on_to_the_end(subnet).await;
     assert!(report.held(), "{report}");
     let of = |persona| report.neurons.iter().filter(move |n| n.persona == persona);

@@ -32,6 +32,10 @@ pub(super) struct Graph {
     /// Of the rotary positions: [context, head_width / 2] each.
     cosines: Tensor,
     sines: Tensor,
+    /// [context, context]: -inf where a query (row) may not see a key (column), else 0.
+    mask: Tensor,
+    /// Which head of keys and values each head of queries reads; none where each has its own.
+    readers: Option<Tensor>,
 }
 
 impl Graph {
@@ -51,8 +55,15 @@ impl Graph {
                 .to_device(device)
         };
         let (cosines, sines) = (table(libm::cos)?, table(libm::sin)?);
+        let hidden = (0..context * context).map(|i| if i % context <= i / context { 0.0 } else { f32::NEG_INFINITY });
+        let mask = Tensor::from_vec(hidden.collect::<Vec<_>>(), (context, context), device)?.to_dtype(dtype)?;
+        let (heads, shared) = (config.heads, config.kv_heads());
+        let readers = match heads / shared {
+            1 => None,
+            each => Some(Tensor::from_iter((0..heads).map(|head| (head / each) as u32), device)?),
+        };
         let (config, device) = (config.clone(), device.clone());
-        Ok(Self { config, stage: weights.stage(), device, dtype, parameters, cosines, sines })
+        Ok(Self { config, stage: weights.stage(), device, dtype, parameters, cosines, sines, mask, readers })
     }
 
     pub(super) fn device(&self) -> &Device {
@@ -151,15 +162,15 @@ impl Graph {
             part.reshape((batch, context, heads, width))?.transpose(1, 2)?.contiguous()
         };
         // Each head of keys and values once for every head of queries that reads it.
-        let readers = (0..heads).map(|head| (head / (heads / shared)) as u32);
-        let readers = Tensor::from_iter(readers, &self.device)?;
+        let read = |part: Tensor| match &self.readers {
+            Some(readers) => part.index_select(readers, 1),
+            None => Ok(part),
+        };
         let queries = (self.turn(&part(0, heads)?, context)? / (width as f64).sqrt())?;
-        let keys = self.turn(&part(heads, shared)?, context)?.index_select(&readers, 1)?;
-        let values = part(heads + shared, shared)?.index_select(&readers, 1)?;
+        let keys = read(self.turn(&part(heads, shared)?, context)?)?;
+        let values = read(part(heads + shared, shared)?)?;
         let scores = queries.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
-        let hidden = (0..context * context).map(|i| if i % context <= i / context { 0.0 } else { f32::NEG_INFINITY });
-        let mask = Tensor::from_vec(hidden.collect::<Vec<_>>(), (context, context), &self.device)?;
-        let scores = scores.broadcast_add(&mask.to_dtype(self.dtype)?)?;
+        let scores = scores.broadcast_add(&self.mask.narrow(0, 0, context)?.narrow(1, 0, context)?)?;
         // A constant for each row: it moves no gradient.
         let shares = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
         let shares = shares.broadcast_div(&shares.sum_keepdim(D::Minus1)?)?;
