@@ -98,7 +98,7 @@ $(BENCH_VENV)/installed: bench/requirements.txt
 	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
 
-.PHONY: bench-engine tolerance test-llama
+.PHONY: bench-engine tolerance test-llama test-arm
 
 # JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor. PyTorch is
 # much larger still, so it takes part only where it is asked for.
@@ -119,6 +119,9 @@ bench-engine: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/
 	  --any-order $(TARGET)/release/examples/bench_engine_any_order \
 	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine) \
 	  $(if $(TORCH_WANTED),--torch $(TORCH_VENV)/bin/python)
+
+test-arm: setup ## the engine's bits on aarch64 (NEON), emulated on other machines; RUSTC=PROGRAM names a compiler for it
+	@scripts/arm.sh
 
 HOPS ?= 100
 STEPS ?= 60

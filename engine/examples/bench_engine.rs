@@ -2,6 +2,8 @@
 //!
 //! - `export PATH`: writes the initial weights as safetensors;
 //! - `train N`: runs N training steps and prints each one's loss, in nats per token, and how long it took;
+//! - `engines N`: runs five training steps in each of N engines at once, in this process, a thread each, and prints how long
+//!   they took: an object for each engine;
 //! - `floor N`: times the matrix products of N steps alone, with the crate `gemm`;
 //! - `memory N`: prints what a microbatch in flight takes, found with N of them.
 //!
@@ -12,14 +14,16 @@ use std::{
     fs,
     io::{BufRead, Write},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Barrier},
+    thread,
     time::Instant,
 };
 
 use engine::{
     Cpu, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageIndex, TokenBatch, UncutTrainer,
-    WholeModel, checkpoint, model::ParameterKind,
+    WholeModel, checkpoint, model::ParameterKind, uncut::UncutError,
 };
+use rustix::time::ClockId;
 use serde::{Deserialize, Serialize};
 
 /// What is trained, on what, and how.
@@ -37,7 +41,10 @@ struct Subject {
     instructions: Option<String>,
 }
 
-/// Seconds on the wall, and of all the process's threads.
+/// Steps that each of several engines runs beside the others.
+const STEPS_OF_EACH: u64 = 5;
+
+/// Seconds on the wall, and of a processor clock.
 #[derive(Default, Serialize)]
 struct Times {
     wall: Vec<f64>,
@@ -45,18 +52,19 @@ struct Times {
 }
 
 impl Times {
-    fn measure<R>(&mut self, work: impl FnOnce() -> R) -> R {
+    /// `clock`: whose processor time counts, the process's or the thread's.
+    fn measure<R>(&mut self, clock: ClockId, work: impl FnOnce() -> R) -> R {
         #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-        let (wall, cpu) = (Instant::now(), cpu_seconds());
+        let (wall, cpu) = (Instant::now(), seconds(clock));
         let result = work();
         self.wall.push(wall.elapsed().as_secs_f64());
-        self.cpu.push(cpu_seconds() - cpu);
+        self.cpu.push(seconds(clock) - cpu);
         result
     }
 }
 
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+fn seconds(clock: ClockId) -> f64 {
+    let time = rustix::time::clock_gettime(clock);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
@@ -64,6 +72,51 @@ fn cpu_seconds() -> f64 {
 struct Trained {
     losses: Vec<f64>,
     times: Times,
+}
+
+/// One step, measured: nats per token before it.
+fn train(
+    trainer: &mut UncutTrainer,
+    tokens: &TokenBatch,
+    times: &mut Times,
+    clock: ClockId,
+) -> Result<f64, UncutError> {
+    let loss_sum = times.measure(clock, || {
+        let loss_sum = trainer.accumulate(tokens)?;
+        trainer.step()?;
+        Ok::<_, UncutError>(loss_sum)
+    })?;
+    Ok(loss_sum / tokens.tokens() as f64)
+}
+
+/// Engines of one thread at work in this process at the same time; all begin each step together.
+fn engines(subject: &Subject, corpus: &[u8], cpu: &Cpu, count: usize) -> Result<Vec<Times>, Box<dyn Error>> {
+    let batches = (0..STEPS_OF_EACH).map(|step| tokens(subject, corpus, step)).collect::<Result<Vec<_>, _>>()?;
+    let trainers = (0..count).map(|_| {
+        let mut trainer = UncutTrainer::new(&subject.model, subject.optimizer, &[1; 32])?;
+        trainer.set_cpu(cpu.clone());
+        Ok(trainer)
+    });
+    let trainers = trainers.collect::<Result<Vec<_>, UncutError>>()?;
+    let start = Barrier::new(count);
+    let run = |mut trainer: UncutTrainer| {
+        let mut times = Times::default();
+        let mut failed = None;
+        for tokens in &batches {
+            // Whoever failed goes on meeting the others, who would wait for ever.
+            start.wait();
+            if failed.is_none() {
+                failed = train(&mut trainer, tokens, &mut times, ClockId::ThreadCPUTime).err();
+            }
+        }
+        failed.map_or(Ok(times), Err)
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = trainers.into_iter().map(|trainer| scope.spawn(|| run(trainer))).collect();
+        let ended =
+            running.into_iter().map(|thread| Ok(thread.join().map_err(|_| "an engine's thread panicked")??));
+        ended.collect()
+    })
 }
 
 /// Bytes of the process's memory that lie in RAM.
@@ -187,7 +240,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         cpu = cpu.with_pool(Arc::new(rayon::ThreadPoolBuilder::new().num_threads(subject.threads).build()?));
     }
     let mut trainer = UncutTrainer::new(&subject.model, subject.optimizer, &[1; 32])?;
-    trainer.set_cpu(cpu);
+    trainer.set_cpu(cpu.clone());
     let mut floor = Floor::new(&subject)?;
     let mut step = 0;
     let mut output = std::io::stdout().lock();
@@ -203,20 +256,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mut trained = Trained { losses: Vec::new(), times: Times::default() };
                 for _ in 0..argument.parse::<u64>()? {
                     let tokens = tokens(&subject, &corpus, step)?;
-                    let loss_sum = trained.times.measure(|| {
-                        let loss_sum = trainer.accumulate(&tokens)?;
-                        trainer.step()?;
-                        Ok::<_, engine::uncut::UncutError>(loss_sum)
-                    })?;
-                    trained.losses.push(loss_sum / tokens.tokens() as f64);
+                    trained.losses.push(train(&mut trainer, &tokens, &mut trained.times, ClockId::ProcessCPUTime)?);
                     step += 1;
                 }
                 serde_json::to_string(&trained)?
             }
+            "engines" => serde_json::to_string(&engines(&subject, &corpus, &cpu, argument.parse()?)?)?,
             "floor" => {
                 let mut times = Times::default();
                 for _ in 0..argument.parse::<u64>()? {
-                    times.measure(|| floor.run());
+                    times.measure(ClockId::ProcessCPUTime, || floor.run());
                 }
                 serde_json::to_string(&times)?
             }
