@@ -16,6 +16,8 @@ use crate::cpu::Cpu;
 pub(crate) const INNER_PIECE: usize = 512;
 /// Most values in a vector.
 const MAX_LANES: usize = 16;
+/// Values in a line of the caches. Packed vectors begin with one: a load across two lines is two loads.
+const CACHE_LINE: usize = 16;
 /// Rows of the left operand that are gone through for one panel of the right one.
 const ROW_BLOCK: usize = 96;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
@@ -24,7 +26,7 @@ const FEW_ROWS: usize = 64;
 /// Most values that a thread keeps packed for products of an inner dimension of `inner` with `columns` columns.
 pub(crate) fn packed_values(columns: usize, inner: usize) -> usize {
     let inner = inner.min(INNER_PIECE);
-    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK)
+    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK) + CACHE_LINE
 }
 
 thread_local! {
@@ -216,7 +218,6 @@ impl Product<'_> {
         let count = vectors.div_ceil(widest);
         let in_place =
             self.b_view.column_stride == 1 && (self.m <= FEW_ROWS || self.b_view.row_stride <= widest * lanes);
-        let mut packed = std::mem::take(&mut self.packed.right);
         let mut used = 0;
         let mut panels = Vec::with_capacity(count);
         for i in 0..count {
@@ -224,19 +225,27 @@ impl Product<'_> {
             let (first, end) = (vectors * i / count, vectors * (i + 1) / count);
             let (vectors, width) = (end - first, (end - first) * lanes);
             let columns = first * lanes..self.n.min(end * lanes);
-            if in_place && columns.len() == width {
-                panels.push(Panel { columns, vectors, packed: None });
-                continue;
+            let packed = (!in_place || columns.len() < width).then_some(used);
+            used += if packed.is_some() { inner.len() * width } else { 0 };
+            panels.push(Panel { columns, vectors, packed });
+        }
+        if used == 0 {
+            return panels;
+        }
+        let mut packed = std::mem::take(&mut self.packed.right);
+        let needed = used + CACHE_LINE - 1;
+        if packed.len() < needed {
+            // No more than is needed: it is kept, and counted on ([`crate::memory`]).
+            packed.reserve_exact(needed - packed.len());
+            packed.resize(needed, 0.0);
+        }
+        let aligned = packed.as_ptr().align_offset(CACHE_LINE * size_of::<f32>()).min(CACHE_LINE - 1);
+        for panel in &mut panels {
+            if let Some(at) = &mut panel.packed {
+                *at += aligned;
+                let width = panel.vectors * lanes;
+                self.pack_right(inner, &panel.columns, width, &mut packed[*at..][..inner.len() * width]);
             }
-            let at = used;
-            used += inner.len() * width;
-            if packed.len() < used {
-                // No more than is needed: it is kept, and counted on ([`crate::memory`]).
-                packed.reserve_exact(used - packed.len());
-                packed.resize(used, 0.0);
-            }
-            self.pack_right(inner, &columns, width, &mut packed[at..used]);
-            panels.push(Panel { columns, vectors, packed: Some(at) });
         }
         self.packed.right = packed;
         panels
