@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::aligned::Aligned;
+
 /// Where buffers come from and go back to. What is out and what is idle together are never more than the most that was ever
 /// out at once.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +17,7 @@ pub(crate) struct Shelf(Arc<Mutex<Stock>>);
 #[derive(Debug, Default)]
 struct Stock {
     /// By length.
-    idle: BTreeMap<usize, Vec<Vec<f32>>>,
+    idle: BTreeMap<usize, Vec<Aligned>>,
     idle_values: usize,
     out_values: usize,
     most_out_values: usize,
@@ -46,7 +48,7 @@ impl Shelf {
         }
         stock.make_room();
         drop(stock);
-        Buffer { values: found.unwrap_or_else(|| vec![0.0; len]), home: self.clone() }
+        Buffer { values: found.unwrap_or_else(|| Aligned::zeros(len)), home: self.clone() }
     }
 
     /// A buffer of zeros.
@@ -63,7 +65,7 @@ impl Shelf {
         buffer
     }
 
-    fn put(&self, values: Vec<f32>) {
+    fn put(&self, values: Aligned) {
         let mut stock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let len = values.len();
         stock.out_values -= len;
@@ -77,7 +79,7 @@ impl Shelf {
 /// Values that go back to their shelf when they are dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    values: Vec<f32>,
+    values: Aligned,
     home: Shelf,
 }
 
@@ -117,7 +119,7 @@ mod tests {
         drop(shelf.take(60));
         let held = |shelf: &Shelf| {
             let stock = shelf.0.lock().unwrap();
-            assert_eq!(stock.idle_values, stock.idle.values().flatten().map(Vec::len).sum::<usize>());
+            assert_eq!(stock.idle_values, stock.idle.values().flatten().map(|values| values.len()).sum::<usize>());
             (stock.out_values, stock.idle_values, stock.most_out_values)
         };
         assert_eq!(held(&shelf), (0, 60, 100));

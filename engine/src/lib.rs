@@ -21,6 +21,7 @@
 //! spinning pool, one per process; many engines in a process then do several times better with the environment's
 //! `CANDLE_NUM_THREADS=1`, set before the first of them computes.
 
+mod aligned;
 pub mod audit;
 pub mod boundary;
 mod buffer;

@@ -9,34 +9,38 @@ use std::{cell::RefCell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{Left, Packed, Rows, sums};
-use crate::cpu::Cpu;
+use super::tile::{Columns, Left, Packed, Rows, sums};
+use crate::{
+    aligned::{ALIGNMENT_VALUES, Aligned, CACHE_LINE},
+    cpu::Cpu,
+};
 
 /// Longest piece of the inner dimension: bounds what a block of operands takes of the caches. Part of every result's bits.
 pub(crate) const INNER_PIECE: usize = 512;
 /// Most values in a vector.
 const MAX_LANES: usize = 16;
-/// Values in a line of the caches. Packed vectors begin with one: a load across two lines is two loads.
-const CACHE_LINE: usize = 16;
 /// Rows of the left operand that are gone through for one panel of the right one.
 const ROW_BLOCK: usize = 96;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
 const FEW_ROWS: usize = 64;
+/// Inner indices from which a tile takes so long that it pays to ask for what it will be added to beforehand.
+const FETCH_INNER: usize = 128;
 
 /// Most values that a thread keeps packed for products of an inner dimension of `inner` with `columns` columns.
 pub(crate) fn packed_values(columns: usize, inner: usize) -> usize {
     let inner = inner.min(INNER_PIECE);
-    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK) + CACHE_LINE
+    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK) + 2 * ALIGNMENT_VALUES
 }
 
 thread_local! {
-    static PACKED: RefCell<Packs> = const { RefCell::new(Packs { right: Vec::new(), left: Vec::new() }) };
+    static PACKED: RefCell<Packs> = RefCell::default();
 }
 
 /// Packed operands of the product under way. Their memory is kept between products.
+#[derive(Default)]
 struct Packs {
-    right: Vec<f32>,
-    left: Vec<f32>,
+    right: Aligned,
+    left: Aligned,
 }
 
 /// A matrix inside a buffer: where it starts and how far its rows and columns are apart.
@@ -162,6 +166,21 @@ fn any_order(
     }
 }
 
+/// Asks for values that are needed soon, so that they come from memory while something else is computed.
+#[inline(always)]
+fn fetch(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(CACHE_LINE) {
+        #[expect(unsafe_code, reason = "an intrinsic that takes a pointer")]
+        // SAFETY: it changes nothing but what the caches hold, and every x86-64 has it.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// A product whose views were checked.
 struct Product<'a> {
     m: usize,
@@ -233,18 +252,11 @@ impl Product<'_> {
             return panels;
         }
         let mut packed = std::mem::take(&mut self.packed.right);
-        let needed = used + CACHE_LINE - 1;
-        if packed.len() < needed {
-            // No more than is needed: it is kept, and counted on ([`crate::memory`]).
-            packed.reserve_exact(needed - packed.len());
-            packed.resize(needed, 0.0);
-        }
-        let aligned = packed.as_ptr().align_offset(CACHE_LINE * size_of::<f32>()).min(CACHE_LINE - 1);
-        for panel in &mut panels {
-            if let Some(at) = &mut panel.packed {
-                *at += aligned;
+        packed.ensure(used);
+        for panel in &panels {
+            if let Some(at) = panel.packed {
                 let width = panel.vectors * lanes;
-                self.pack_right(inner, &panel.columns, width, &mut packed[*at..][..inner.len() * width]);
+                self.pack_right(inner, &panel.columns, width, &mut packed[at..][..inner.len() * width]);
             }
         }
         self.packed.right = packed;
@@ -304,9 +316,16 @@ impl Product<'_> {
         panels: &[Panel],
     ) {
         let in_rows = self.a_view.column_stride == 1;
-        if !in_rows {
+        // Gone through once or twice only: copying would take longer than it saves.
+        let in_columns = self.a_view.row_stride == 1 && panels.len() <= 2 && rows.len().is_multiple_of(ROWS);
+        if !in_rows && !in_columns {
             self.pack_left::<ROWS>(&rows, inner);
         }
+        // What the next rows will be packed from lies a line here and a line there: it is asked for tile by tile.
+        let next = rows.end..self.m.min(rows.end + ROW_BLOCK);
+        let tiles = panels.len() * rows.len().div_ceil(ROWS);
+        let far = !in_rows && !in_columns && self.a_view.row_stride == 1 && !next.is_empty();
+        let mut ahead = if far { inner.clone() } else { 0..0 };
         for panel in panels {
             let (right, step) = match panel.packed {
                 Some(at) => (self.packed.right[at..].as_ptr(), panel.vectors * S::F32_LANES),
@@ -317,6 +336,15 @@ impl Product<'_> {
             };
             for (tile, first) in rows.clone().step_by(ROWS).enumerate() {
                 let rows = first..rows.end.min(first + ROWS);
+                for i in ahead.by_ref().take(inner.len().div_ceil(tiles)) {
+                    fetch(&self.a[self.a_view.place(next.start, i)..][..next.len()]);
+                }
+                if inner.len() >= FETCH_INNER {
+                    for row in rows.clone() {
+                        let from = self.dst_view.place(row, panel.columns.start);
+                        fetch(&self.dst[from..][..panel.columns.len()]);
+                    }
+                }
                 if in_rows {
                     // A tile that is not full repeats its last row, and forgets the repetitions.
                     let mut starts = [self.a.as_ptr(); ROWS];
@@ -324,6 +352,10 @@ impl Product<'_> {
                         *start = self.a[self.a_view.place((first + row).min(rows.end - 1), inner.start)..].as_ptr();
                     }
                     let left = Rows(starts);
+                    self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
+                } else if in_columns {
+                    let at = self.a_view.place(first, inner.start);
+                    let left = Columns(self.a[at..].as_ptr(), self.a_view.column_stride);
                     self.tile::<S, _, ROWS>(simd, rows, inner.len(), panel, left, right, step);
                 } else {
                     let left = Packed(self.packed.left[tile * ROWS * inner.len()..].as_ptr());
@@ -338,9 +370,8 @@ impl Product<'_> {
     fn pack_left<const ROWS: usize>(&mut self, rows: &Range<usize>, inner: &Range<usize>) {
         let to = &mut self.packed.left;
         let needed = rows.len().next_multiple_of(ROWS) * inner.len();
-        to.reserve_exact(needed.saturating_sub(to.len()));
-        to.resize(needed, 0.0);
-        for (to, first) in to.chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
+        to.ensure(needed);
+        for (to, first) in to[..needed].chunks_exact_mut(ROWS * inner.len()).zip(rows.clone().step_by(ROWS)) {
             let used = ROWS.min(rows.end - first);
             let (places, _) = to.as_chunks_mut::<ROWS>();
             for (to, i) in places.iter_mut().zip(inner.clone()) {

@@ -23,6 +23,19 @@ pub(super) struct Rows<const ROWS: usize>(pub(super) [*const f32; ROWS]);
 #[derive(Clone, Copy)]
 pub(super) struct Packed(pub(super) *const f32);
 
+/// Column after column, each in one piece, this far apart.
+#[derive(Clone, Copy)]
+pub(super) struct Columns(pub(super) *const f32, pub(super) usize);
+
+#[expect(unsafe_code, reason = "bounds are checked once for a product, not once for every value")]
+impl<const ROWS: usize> Left<ROWS> for Columns {
+    #[inline(always)]
+    unsafe fn value(self, row: usize, i: usize) -> f32 {
+        // SAFETY: the caller vouches for the place.
+        unsafe { *self.0.add(i * self.1 + row) }
+    }
+}
+
 #[expect(unsafe_code, reason = "bounds are checked once for a product, not once for every value")]
 impl<const ROWS: usize> Left<ROWS> for Rows<ROWS> {
     #[inline(always)]
