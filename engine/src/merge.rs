@@ -7,8 +7,8 @@ use thiserror::Error;
 use crate::{
     buffer::Buffer,
     cpu::Cpu,
-    model::{Gradients, StageIndex, Weights},
-    ops::lanes::{add_scaled, all_finite, square_sum},
+    model::{Gradients, Parameter, StageIndex, Weights},
+    ops::lanes::{add_scaled, all_finite, scaled, square_sum},
     optimizer::{OptimizerConfig, OptimizerState},
 };
 
@@ -117,13 +117,13 @@ pub(crate) fn merge_advancing(
         if !state.fits(weights.layout(), config) {
             return Err(MergeError::ForeignState { stage: weights.stage() });
         }
-        check(cpu, weights, &ordered)?;
+        let norms = check(cpu, weights, &ordered)?;
         if ordered.is_empty() {
             return Ok(weights.clone());
         }
-        let mut mean = average(cpu, weights, &ordered);
+        let mean = average(cpu, weights, &ordered, &norms);
         let mut values = weights.values().to_vec();
-        state.apply(cpu, config, weights.layout(), &mut values, &mut mean);
+        state.apply(cpu, config, weights.layout(), &mut values, &mean);
         if !all_finite(cpu, &values) {
             return Err(MergeError::Diverged { stage: weights.stage() });
         }
@@ -131,56 +131,58 @@ pub(crate) fn merge_advancing(
     })
 }
 
-fn check(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Result<(), MergeError> {
+/// Refuses what must not enter. Of each contribution, the norm of each parameter's mean gradient.
+fn check(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Result<Vec<Vec<f64>>, MergeError> {
     if ordered.len() > MAX_CONTRIBUTIONS {
         return Err(MergeError::TooMany { found: ordered.len() });
     }
     if let Some(pair) = ordered.windows(2).find(|pair| pair[0].uid == pair[1].uid) {
         return Err(MergeError::Twice { uid: pair[0].uid });
     }
-    for Contribution { uid, gradients } in ordered {
-        let uid = *uid;
-        if gradients.stage() != weights.stage() || gradients.layout() != weights.layout() {
-            return Err(MergeError::Foreign { uid, stage: weights.stage(), found: gradients.stage() });
-        }
-        if gradients.tokens() == 0 {
-            return Err(MergeError::NoTokens { uid });
-        }
-        let spoiled = gradients
-            .layout()
-            .parameters()
-            .iter()
-            .find(|parameter| !all_finite(cpu, &gradients.values()[parameter.range.clone()]));
-        if let Some(parameter) = spoiled {
-            return Err(MergeError::NotFinite { uid, parameter: parameter.name.clone() });
-        }
+    let norms = ordered.iter().map(|contribution| norms(cpu, weights, contribution));
+    norms.collect()
+}
+
+fn norms(cpu: &Cpu, weights: &Weights, contribution: &Contribution) -> Result<Vec<f64>, MergeError> {
+    let Contribution { uid, gradients } = contribution;
+    let uid = *uid;
+    if gradients.stage() != weights.stage() || gradients.layout() != weights.layout() {
+        return Err(MergeError::Foreign { uid, stage: weights.stage(), found: gradients.stage() });
     }
-    Ok(())
+    if gradients.tokens() == 0 {
+        return Err(MergeError::NoTokens { uid });
+    }
+    let of = |parameter: &Parameter| {
+        let squares = square_sum(cpu, &gradients.values()[parameter.range.clone()]);
+        // In f64 the squares of all f32s there could be add up to something finite.
+        match squares.is_finite() {
+            true => Ok(squares.sqrt() / gradients.tokens() as f64),
+            false => Err(MergeError::NotFinite { uid, parameter: parameter.name.clone() }),
+        }
+    };
+    gradients.layout().parameters().iter().map(of).collect()
 }
 
 /// The clipped, token-weighted mean gradient.
-fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution]) -> Buffer {
-    let mut mean = cpu.zeros(weights.layout().len());
+fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution], norms: &[Vec<f64>]) -> Buffer {
+    // Parameters lie one after the other: nothing between them is left as it was.
+    let mut mean = cpu.buffer(weights.layout().len());
     let all_tokens: f64 = ordered.iter().map(|contribution| contribution.gradients.tokens() as f64).sum();
-    for parameter in weights.layout().parameters() {
-        let norms: Vec<f64> = ordered
-            .iter()
-            .map(|contribution| {
-                let sum = &contribution.gradients.values()[parameter.range.clone()];
-                square_sum(cpu, sum).sqrt() / contribution.gradients.tokens() as f64
-            })
-            .collect();
-        let mut sorted = norms.clone();
+    for (i, parameter) in weights.layout().parameters().iter().enumerate() {
+        let mut sorted: Vec<f64> = norms.iter().map(|norms| norms[i]).collect();
         sorted.sort_by(f64::total_cmp);
         let median = sorted[(sorted.len() - 1) / 2];
-        for (contribution, &norm) in ordered.iter().zip(&norms) {
-            let clip = if norm > median { median / norm } else { 1.0 };
+        let mean = &mut mean[parameter.range.clone()];
+        for (at, (contribution, norms)) in ordered.iter().zip(norms).enumerate() {
+            let clip = if norms[i] > median { median / norms[i] } else { 1.0 };
             // (sum / tokens) · (tokens / all tokens) · clip
             let factor = (clip / all_tokens) as f32;
             let sum = &contribution.gradients.values()[parameter.range.clone()];
-            let mean = &mut mean[parameter.range.clone()];
             let share = cpu.share(sum.len());
-            cpu.each(mean.chunks_mut(share).zip(sum.chunks(share)), |(mean, sum)| add_scaled(cpu, mean, sum, factor));
+            cpu.each(mean.chunks_mut(share).zip(sum.chunks(share)), |(mean, sum)| match at {
+                0 => scaled(cpu, mean, sum, factor),
+                _ => add_scaled(cpu, mean, sum, factor),
+            });
         }
     }
     mean
@@ -206,6 +208,11 @@ mod tests {
         (weights, state)
     }
 
+    fn mean(weights: &Weights, ordered: &[&Contribution]) -> Buffer {
+        let cpu = Cpu::default();
+        average(&cpu, weights, ordered, &check(&cpu, weights, ordered).unwrap())
+    }
+
     #[test]
     fn order_of_arrival_does_not_matter_and_nothing_changes_nothing() {
         let (weights, state) = start();
@@ -225,7 +232,7 @@ mod tests {
         let (weights, _) = start();
         let honest = [contribution(1, 100, 100.0), contribution(2, 100, 110.0), contribution(3, 100, 120.0)];
         let inflated = [honest[0].clone(), honest[1].clone(), contribution(3, 100, 1e9)];
-        let mean = |list: &[Contribution]| average(&Cpu::default(), &weights, &list.iter().collect::<Vec<_>>());
+        let mean = |list: &[Contribution]| mean(&weights, &list.iter().collect::<Vec<_>>());
         let (plain, attacked) = (mean(&honest), mean(&inflated));
         let ratio = square_sum(&Cpu::default(), &attacked).sqrt() / square_sum(&Cpu::default(), &plain).sqrt();
         assert!((0.9..1.1).contains(&ratio), "{ratio}");
@@ -236,8 +243,7 @@ mod tests {
         let (weights, _) = start();
         let one = contribution(1, 60, 3.0);
         let same = Contribution { uid: 2, ..one.clone() };
-        let alone = average(&Cpu::default(), &weights, &[&one]);
-        let both = average(&Cpu::default(), &weights, &[&one, &same]);
+        let (alone, both) = (mean(&weights, &[&one]), mean(&weights, &[&one, &same]));
         assert!(alone.iter().zip(both.iter()).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
     }
 

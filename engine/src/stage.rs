@@ -327,9 +327,15 @@ impl Stage {
 
     /// The gradients summed since the last call, in the order of the backward passes; the sum starts anew.
     pub fn take_gradients(&mut self) -> Gradients {
+        let mut sum = Gradients::zero_with(self.plan.stage(), self.plan.layout());
+        self.swap_gradients(&mut sum);
+        sum
+    }
+
+    /// [`Self::take_gradients`] in exchange for the memory of the next sum: gradients of this stage, cleared.
+    pub(crate) fn swap_gradients(&mut self, cleared: &mut Gradients) {
         let mut sum = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty = Gradients::zero_with(self.plan.stage(), self.plan.layout());
-        std::mem::replace(&mut *sum, empty)
+        std::mem::swap(&mut *sum, cleared);
     }
 
     /// Tokens in the sum of gradients.

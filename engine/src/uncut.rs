@@ -40,6 +40,8 @@ pub struct UncutTrainer {
     stages: Vec<Stage>,
     weights: Vec<Weights>,
     states: Vec<OptimizerState>,
+    /// Per stage, what is merged; without tokens between steps, and then the memory of the next sum.
+    contributions: Vec<Contribution>,
 }
 
 impl UncutTrainer {
@@ -49,7 +51,11 @@ impl UncutTrainer {
         let model = WholeModel::initial(config, run_seed)?;
         let stages = model.stages(1)?;
         let states = model.weights().iter().map(|weights| OptimizerState::new(weights.layout(), &optimizer)).collect();
-        Ok(Self { cpu: Cpu::default(), optimizer, stages, weights: model.weights().to_vec(), states })
+        let contributions = config
+            .stage_indices()
+            .map(|stage| Ok(Contribution { uid: 0, gradients: Gradients::zero(config, stage)? }))
+            .collect::<Result<_, WholeModelError>>()?;
+        Ok(Self { cpu: Cpu::default(), optimizer, stages, weights: model.weights().to_vec(), states, contributions })
     }
 
     /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
@@ -68,13 +74,16 @@ impl UncutTrainer {
     /// Ends a window: one optimizer step of every stage on what was accumulated. Without any, nothing moves.
     /// After [`MergeError::Diverged`] the trainer is of no further use.
     pub fn step(&mut self) -> Result<(), UncutError> {
-        for ((stage, weights), state) in self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states) {
-            let gradients = stage.take_gradients();
-            let contributions = match gradients.tokens() {
-                0 => Vec::new(),
-                _ => vec![Contribution { uid: 0, gradients }],
-            };
-            *weights = merge_advancing(&self.cpu, &self.optimizer, weights, state, &contributions)?;
+        let of_stages = self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states);
+        for (((stage, weights), state), contribution) in of_stages.zip(&mut self.contributions) {
+            if stage.accumulated_tokens() == 0 {
+                continue;
+            }
+            stage.swap_gradients(&mut contribution.gradients);
+            let contributions = std::slice::from_ref(&*contribution);
+            let merged = merge_advancing(&self.cpu, &self.optimizer, weights, state, contributions);
+            contribution.gradients.clear();
+            *weights = merged?;
             stage.set_weights(weights)?;
         }
         Ok(())

@@ -186,6 +186,12 @@ impl Gradients {
         self.layout.find(name).map(|parameter| &self.values[parameter.range.clone()])
     }
 
+    /// Back to no tokens, in the same memory.
+    pub(crate) fn clear(&mut self) {
+        self.tokens = 0;
+        self.values.fill(0.0);
+    }
+
     pub(crate) fn count_tokens(&mut self, tokens: u64) {
         self.tokens += tokens;
     }

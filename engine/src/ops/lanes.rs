@@ -123,6 +123,13 @@ kernels! {
         }
     }
 
+    /// y = 0 + factor·x: what [`add_scaled`] makes of zeros, to the sign of a zero.
+    pub(crate) fn scaled(y: &mut [f32], x: &[f32], factor: f32) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = 0.0 + factor * x;
+        }
+    }
+
     /// y += factor·x, product and sum rounded apart.
     pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
         for (y, x) in y.iter_mut().zip(x) {

@@ -12,6 +12,8 @@ pub(super) struct AdamW {
     pub(super) epsilon: f32,
     /// What decay leaves of a weight.
     pub(super) keep: f32,
+    /// What clipping leaves of the gradient.
+    pub(super) clip: f32,
 }
 
 impl AdamW {
@@ -34,8 +36,9 @@ impl AdamW {
 
 kernels! {
     fn adam_w(step: &AdamW, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        let AdamW { beta1, beta2, rate, epsilon, keep } = *step;
+        let AdamW { beta1, beta2, rate, epsilon, keep, clip } = *step;
         for (((w, m), v), &g) in weights.iter_mut().zip(first).zip(second).zip(gradient) {
+            let g = g * clip;
             *m = beta1 * *m + (1.0 - beta1) * g;
             *v = beta2 * *v + (1.0 - beta2) * g * g;
             *w = keep * *w - rate * *m / (v.sqrt() + epsilon);

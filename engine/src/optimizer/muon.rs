@@ -34,6 +34,8 @@ pub(super) struct Muon {
     pub(super) rate: f64,
     /// What decay leaves of a weight.
     pub(super) keep: f32,
+    /// What clipping leaves of the gradient.
+    pub(super) clip: f32,
 }
 
 impl Muon {
@@ -43,7 +45,9 @@ impl Muon {
         let mut update = cpu.buffer(gradient.len());
         let share = cpu.share(update.len());
         let shares = update.chunks_mut(share).zip(first.chunks_mut(share)).zip(gradient.chunks(share));
-        cpu.each(shares, |((update, first), gradient)| nesterov(cpu, self.momentum, first, gradient, update));
+        cpu.each(shares, |((update, first), gradient)| {
+            nesterov(cpu, self.momentum, self.clip, first, gradient, update);
+        });
         let update = orthogonalise(cpu, columns, update);
         let longer = columns.max(update.len() / columns);
         let rate = (self.rate * UPDATE_RMS * (longer as f64).sqrt()) as f32;
@@ -100,8 +104,9 @@ fn gram_of_columns(cpu: &Cpu, x: &[f32], columns: usize, gram: &mut [f32]) {
 
 kernels! {
     /// Moves the momentum along the gradient, and looks once further.
-    fn nesterov(momentum: f32, first: &mut [f32], gradient: &[f32], update: &mut [f32]) {
+    fn nesterov(momentum: f32, clip: f32, first: &mut [f32], gradient: &[f32], update: &mut [f32]) {
         for ((m, &g), u) in first.iter_mut().zip(gradient).zip(update) {
+            let g = g * clip;
             *m = momentum * *m + (1.0 - momentum) * g;
             *u = momentum * *m + (1.0 - momentum) * g;
         }
@@ -248,7 +253,7 @@ mod tests {
     #[test]
     fn steps_are_the_textbooks() {
         for (rows, columns) in [(6, 10), (10, 6)] {
-            let muon = Muon { momentum: 0.9, rate: 0.02, keep: 0.998 };
+            let muon = Muon { momentum: 0.9, rate: 0.02, keep: 0.998, clip: 1.0 };
             let mut weights = pseudo_random(1, rows * columns);
             let mut first = vec![0.0; rows * columns];
             let (mut w, mut m) = (Matrix::new(columns, &weights), Matrix::new(columns, &first));

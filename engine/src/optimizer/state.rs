@@ -7,7 +7,7 @@ use crate::{
     codec::floats,
     cpu::Cpu,
     model::{Layout, ParameterKind},
-    ops::lanes::{scale, square_sum},
+    ops::lanes::square_sum,
 };
 
 /// Most steps that a state may have behind it: counts up to here are exact in f64.
@@ -116,16 +116,16 @@ impl OptimizerState {
         Ok(Self { step, beta1_power, beta2_power, first, second })
     }
 
-    /// Moves the weights one step along the *mean* gradient, which is clipped in place. The state must fit.
+    /// Moves the weights one step along the *mean* gradient, clipped. The state must fit.
     pub(crate) fn apply(
         &mut self,
         cpu: &Cpu,
         config: &OptimizerConfig,
         layout: &Layout,
         weights: &mut [f32],
-        gradient: &mut [f32],
+        gradient: &[f32],
     ) {
-        clip(cpu, config.stage_clip_norm(layout), gradient);
+        let clip = clip(cpu, config.stage_clip_norm(layout), gradient);
         self.step += 1;
         self.beta1_power *= config.beta1;
         self.beta2_power *= config.beta2;
@@ -141,7 +141,7 @@ impl OptimizerState {
             let rate = rate * factor;
             let keep = if decays { (1.0 - rate * config.weight_decay) as f32 } else { 1.0 };
             if let Some(momentum) = config.muon_momentum(parameter.kind) {
-                let muon = Muon { momentum: momentum as f32, rate, keep };
+                let muon = Muon { momentum: momentum as f32, rate, keep, clip };
                 // Fused matrices are apart to Muon: that they lie together is the engine's business.
                 for piece in parameter.pieces() {
                     let range = piece.range;
@@ -156,6 +156,7 @@ impl OptimizerState {
                 rate: (rate * (1.0 - self.beta2_power).sqrt() / (1.0 - self.beta1_power)) as f32,
                 epsilon: (config.epsilon * (1.0 - self.beta2_power).sqrt()) as f32,
                 keep,
+                clip,
             };
             let range = parameter.range.clone();
             let (own, rest) = std::mem::take(&mut second).split_at_mut(range.len());
@@ -165,14 +166,10 @@ impl OptimizerState {
     }
 }
 
-/// Scales a gradient that is longer than `norm` down to it.
-fn clip(cpu: &Cpu, norm: f64, gradient: &mut [f32]) {
+/// What scales a gradient that is longer than `norm` down to it.
+fn clip(cpu: &Cpu, norm: f64, gradient: &[f32]) -> f32 {
     let found = square_sum(cpu, gradient).sqrt();
-    if found > norm {
-        let by = (norm / found) as f32;
-        let share = cpu.share(gradient.len());
-        cpu.each(gradient.chunks_mut(share), |part| scale(cpu, part, by));
-    }
+    if found > norm { (norm / found) as f32 } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -198,7 +195,7 @@ mod tests {
             let (mut m, mut v, mut matrix, mut gain) = (0.0f64, 0.0f64, 0.5f64, 0.5f64);
             for step in 1..=3 {
                 let g = 0.1 * step as f64;
-                state.apply(&Cpu::default(), &config, &layout, &mut weights, &mut vec![g as f32; layout.len()]);
+                state.apply(&Cpu::default(), &config, &layout, &mut weights, &vec![g as f32; layout.len()]);
                 m = config.beta1 * m + (1.0 - config.beta1) * g;
                 v = config.beta2 * v + (1.0 - config.beta2) * g * g;
                 let m_hat = m / (1.0 - config.beta1.powi(step));
@@ -234,7 +231,7 @@ mod tests {
                 &unclipped,
                 &layout,
                 &mut weights,
-                &mut gradient,
+                &gradient,
             );
             weights
         };
@@ -258,12 +255,10 @@ mod tests {
             let mut squares = 0.0;
             for stage in model.stage_indices() {
                 let layout = model.layout(stage).unwrap();
-                let mut gradient = vec![1.0; layout.len()];
-                clip(&Cpu::default(), config.stage_clip_norm(&layout), &mut gradient);
-                squares += square_sum(&Cpu::default(), &gradient);
-                let mut short = vec![1e-5; layout.len()];
-                clip(&Cpu::default(), config.stage_clip_norm(&layout), &mut short);
-                assert_eq!(short, vec![1e-5; layout.len()], "what is short stays");
+                let by = clip(&Cpu::default(), config.stage_clip_norm(&layout), &vec![1.0; layout.len()]);
+                squares += f64::from(by).powi(2) * layout.len() as f64;
+                let short = vec![1e-5; layout.len()];
+                assert_eq!(clip(&Cpu::default(), config.stage_clip_norm(&layout), &short), 1.0, "what is short stays");
             }
             let limit = config.clip_norm * if clip_scope == ClipScope::Stage { 2.0 } else { 1.0 };
             assert!((squares.sqrt() / limit - 1.0).abs() < 1e-5, "{clip_scope:?}: {}", squares.sqrt());
@@ -278,8 +273,8 @@ mod tests {
         for config in [adam_w, muon] {
             let mut state = OptimizerState::new(&layout, &config);
             let mut weights = vec![0.5; layout.len()];
-            let mut gradient = vec![0.1; layout.len()];
-            state.apply(&Cpu::default(), &config, &layout, &mut weights, &mut gradient);
+            let gradient = vec![0.1; layout.len()];
+            state.apply(&Cpu::default(), &config, &layout, &mut weights, &gradient);
             let bytes = state.to_bytes();
             assert_eq!(bytes.len(), OptimizerState::encoded_bytes(&layout, &config));
             let read = |bytes: &[u8]| OptimizerState::from_bytes(&layout, &config, bytes);
