@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 import results  # noqa: E402
 
 WARM_UP_STEPS = 2
-TURNS = 20
+TURNS = 40
 LOSS_STEPS = 200
 # Engines side by side, each with one thread.
 ENGINES = (1, 2, 4)
