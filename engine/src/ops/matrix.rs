@@ -166,19 +166,20 @@ fn any_order(
     }
 }
 
-/// Asks for values that are needed soon, so that they come from memory while something else is computed.
+/// Asks for values that are needed soon, so that they come from memory while something else is computed; where stable Rust
+/// has no way to ask, nothing.
 #[inline(always)]
 fn fetch(values: &[f32]) {
-    #[cfg(target_arch = "x86_64")]
     for line in values.chunks(CACHE_LINE) {
+        #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "an intrinsic that takes a pointer")]
         // SAFETY: it changes nothing but what the caches hold, and every x86-64 has it.
         unsafe {
             std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast());
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
 }
 
 /// A product whose views were checked.
