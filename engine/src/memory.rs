@@ -26,6 +26,20 @@ const STAGE_BYTES: u128 = 64 * 1024;
 /// What a microbatch in flight has besides values: its nodes in the graph, lists of buffers.
 const MICROBATCH_BYTES: u128 = 4096;
 
+/// What a layer keeps of a microbatch besides values: what names its buffers, and the lines that these begin with.
+const KEPT_LAYER_BYTES: u128 = 1536;
+/// The same where a layer keeps its input alone.
+const KEPT_INPUT_BYTES: u128 = 192;
+
+/// What all layers keep of a microbatch besides values.
+fn kept_beside_values(layers: u128, recompute: Recompute) -> u128 {
+    match recompute {
+        Recompute::Nothing => layers * KEPT_LAYER_BYTES,
+        Recompute::Layers => layers * KEPT_INPUT_BYTES,
+        Recompute::Stage | Recompute::StageByLayers => 0,
+    }
+}
+
 /// The work that memory is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,9 +191,15 @@ impl StageMemory {
         let boundaries = (config.incoming_width(stage) + config.outgoing_width(stage)) as u128;
         let boundaries = (workload.batch * workload.context) as u128 * boundaries * F32_BYTES;
         let kept = footprint.kept_values(recompute) * F32_BYTES;
-        let microbatch = kept + ids + boundaries + MICROBATCH_BYTES;
+        let microbatch = kept + kept_beside_values(layers, recompute) + ids + boundaries + MICROBATCH_BYTES;
         // The graph hands boundary tensors on by value, and adds to a tensor of zeros.
         let passes = footprint.workspace_values(recompute, workload.threads) * F32_BYTES + 4 * boundaries;
+        // A stage that is computed again keeps for a while what it would have kept all along.
+        let again = match recompute {
+            Recompute::Nothing | Recompute::Layers => 0,
+            Recompute::Stage => kept_beside_values(layers, Recompute::Nothing),
+            Recompute::StageByLayers => kept_beside_values(layers, Recompute::Layers),
+        };
 
         let muon = layout.parameters().iter().filter(|parameter| optimizer.muon_momentum(parameter.kind).is_some());
         let muon = muon.flat_map(|parameter| parameter.pieces()).map(|piece| {
@@ -198,7 +218,7 @@ impl StageMemory {
             gradients: bytes(parameters),
             optimizer: bytes(state),
             in_flight: bytes(workload.in_flight as u128 * microbatch),
-            workspace: bytes(passes),
+            workspace: bytes(passes + again),
             merge: bytes(merge),
         }
     }

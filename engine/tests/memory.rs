@@ -123,6 +123,17 @@ fn a_stage_takes_what_was_said() {
         ..ModelConfig::small()
     };
     let uncompressed = ModelConfig { bottleneck: Bottleneck::None, ..wide.clone() };
+    // So little in each buffer that what lies beside the values counts.
+    let thin = ModelConfig {
+        d_model: 16,
+        heads: 2,
+        kv_heads: None,
+        ffn: 16,
+        context: 4,
+        layers_per_stage: vec![32],
+        ..uncompressed.clone()
+    };
+    let many = Workload { batch: 1, context: 4, in_flight: 32, threads: 1, contributions: 0 };
     let one = Workload { batch: 4, context: 96, in_flight: 4, threads: 1, contributions: 0 };
     let alone = Workload { in_flight: 1, ..one };
     let merging = Workload { contributions: 3, in_flight: 2, ..one };
@@ -136,6 +147,7 @@ fn a_stage_takes_what_was_said() {
         (&wide, 1, threads, muon()),
         (&uncompressed, 1, one, OptimizerConfig::default()),
         (&uncompressed, 2, merging, muon()),
+        (&thin, 0, many, OptimizerConfig::default()),
     ];
     let mut least: Option<(usize, usize)> = None;
     for (config, stage, plan, optimizer) in cases {
@@ -148,8 +160,10 @@ fn a_stage_takes_what_was_said() {
                 format!("stage {stage}, {:?}, {plan:?}, {way:?}: {found} of {said_all}, {said:?}", config.bottleneck);
             println!("{:.3} {what}", found as f64 / said_all as f64);
             assert!(found <= said_all, "{what}");
-            // Merges and passes do not take the most at once, and threads need not be at their widest together.
-            let tight = if plan.contributions > 0 || plan.threads > 1 { 0.5 } else { 0.8 };
+            // Merges and passes do not take the most at once, threads need not be at their widest together, and what is
+            // counted besides values is a bound, which counts where there are few values.
+            let loose = plan.contributions > 0 || plan.threads > 1 || config.d_model < 64;
+            let tight = if loose { 0.5 } else { 0.8 };
             assert!(found as f64 >= tight * said_all as f64, "said too much: {what}");
             least = Some(least.map_or((found, found), |(low, high)| (low.min(found), high.max(found))));
         }

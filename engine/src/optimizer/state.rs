@@ -266,6 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn a_clipped_step_is_that_of_the_shortened_gradient() {
+        let layout = ModelConfig::small().layout(StageIndex(3)).unwrap();
+        let gradient = crate::ops::oracle::pseudo_random(5, layout.len());
+        for matrices in [MatrixRule::AdamW, MUON] {
+            let step = |clip_norm: f64, gradient: &[f32]| {
+                let config = OptimizerConfig { clip_norm, matrices, ..OptimizerConfig::default() };
+                let mut weights = vec![0.5; layout.len()];
+                let mut state = OptimizerState::new(&layout, &config);
+                state.apply(&Cpu::default(), &config, &layout, &mut weights, gradient);
+                (weights, state)
+            };
+            let clipping = OptimizerConfig { clip_norm: 0.5, ..OptimizerConfig::default() };
+            let by = clip(&Cpu::default(), clipping.stage_clip_norm(&layout), &gradient);
+            assert!(by < 0.1, "the gradient is long: {by}");
+            let shortened: Vec<f32> = gradient.iter().map(|g| g * by).collect();
+            assert_eq!(step(0.5, &gradient), step(1e9, &shortened), "{matrices:?}");
+            assert_ne!(step(0.5, &gradient).1, step(1e9, &gradient).1, "{matrices:?}");
+        }
+    }
+
+    #[test]
     fn states_travel_and_forgeries_do_not() {
         let layout = ModelConfig::small().layout(StageIndex(1)).unwrap();
         let adam_w = OptimizerConfig::default();
