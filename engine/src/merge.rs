@@ -98,19 +98,20 @@ pub fn merge_on(
     state: &OptimizerState,
     contributions: &[Contribution],
 ) -> Result<(Weights, OptimizerState), MergeError> {
-    let mut state = state.clone();
-    let weights = merge_advancing(cpu, config, weights, &mut state, contributions)?;
+    let (mut weights, mut state) = (weights.clone(), state.clone());
+    merge_in_place(cpu, config, &mut weights, &mut state, contributions)?;
     Ok((weights, state))
 }
 
-/// [`merge_on`] with a state that is moved where it lies. After [`MergeError::Diverged`] it fits no weights any more.
-pub(crate) fn merge_advancing(
+/// [`merge_on`] with weights and a state that are moved where they lie, the weights if nobody else holds them. After
+/// [`MergeError::Diverged`] both are of no further use.
+pub(crate) fn merge_in_place(
     cpu: &Cpu,
     config: &OptimizerConfig,
-    weights: &Weights,
+    weights: &mut Weights,
     state: &mut OptimizerState,
     contributions: &[Contribution],
-) -> Result<Weights, MergeError> {
+) -> Result<(), MergeError> {
     cpu.enter(|| {
         let mut ordered: Vec<&Contribution> = contributions.iter().collect();
         ordered.sort_by_key(|contribution| contribution.uid);
@@ -119,15 +120,13 @@ pub(crate) fn merge_advancing(
         }
         let norms = check(cpu, weights, &ordered)?;
         if ordered.is_empty() {
-            return Ok(weights.clone());
+            return Ok(());
         }
         let mean = average(cpu, weights, &ordered, &norms);
-        let mut values = weights.values().to_vec();
-        state.apply(cpu, config, weights.layout(), &mut values, &mean);
-        if !all_finite(cpu, &values) {
-            return Err(MergeError::Diverged { stage: weights.stage() });
-        }
-        Ok(weights.replaced(values))
+        let stage = weights.stage();
+        let (layout, values) = weights.parts_mut();
+        state.apply(cpu, config, layout, values, &mean);
+        if all_finite(cpu, values) { Ok(()) } else { Err(MergeError::Diverged { stage }) }
     })
 }
 

@@ -343,6 +343,16 @@ impl Stage {
         self.gradients.lock().unwrap_or_else(PoisonError::into_inner).tokens()
     }
 
+    /// The weights of this window.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The same, to be moved by who has taken the gradients and let all microbatches leave.
+    pub(crate) fn weights_mut(&mut self) -> &mut Weights {
+        &mut self.weights
+    }
+
     /// The weights of the next window. All microbatches must have left and the gradients been taken: a gradient is a
     /// function of one θ.
     pub fn set_weights(&mut self, weights: &Weights) -> Result<(), StageError> {

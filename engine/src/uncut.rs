@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::{
     cpu::Cpu,
-    merge::{Contribution, MergeError, merge_advancing},
+    merge::{Contribution, MergeError, merge_in_place},
     model::{Gradients, ModelConfig, Weights},
     optimizer::{OptimizerConfig, OptimizerConfigError, OptimizerState},
     stage::{Stage, StageError},
@@ -38,7 +38,6 @@ pub struct UncutTrainer {
     cpu: Cpu,
     optimizer: OptimizerConfig,
     stages: Vec<Stage>,
-    weights: Vec<Weights>,
     states: Vec<OptimizerState>,
     /// Per stage, what is merged; without tokens between steps, and then the memory of the next sum.
     contributions: Vec<Contribution>,
@@ -55,7 +54,7 @@ impl UncutTrainer {
             .stage_indices()
             .map(|stage| Ok(Contribution { uid: 0, gradients: Gradients::zero(config, stage)? }))
             .collect::<Result<_, WholeModelError>>()?;
-        Ok(Self { cpu: Cpu::default(), optimizer, stages, weights: model.weights().to_vec(), states, contributions })
+        Ok(Self { cpu: Cpu::default(), optimizer, stages, states, contributions })
     }
 
     /// From now on computes with other instructions or threads than [`Cpu::default`]; the bits stay.
@@ -74,17 +73,16 @@ impl UncutTrainer {
     /// Ends a window: one optimizer step of every stage on what was accumulated. Without any, nothing moves.
     /// After [`MergeError::Diverged`] the trainer is of no further use.
     pub fn step(&mut self) -> Result<(), UncutError> {
-        let of_stages = self.stages.iter_mut().zip(&mut self.weights).zip(&mut self.states);
-        for (((stage, weights), state), contribution) in of_stages.zip(&mut self.contributions) {
+        let of_stages = self.stages.iter_mut().zip(&mut self.states);
+        for ((stage, state), contribution) in of_stages.zip(&mut self.contributions) {
             if stage.accumulated_tokens() == 0 {
                 continue;
             }
             stage.swap_gradients(&mut contribution.gradients);
             let contributions = std::slice::from_ref(&*contribution);
-            let merged = merge_advancing(&self.cpu, &self.optimizer, weights, state, contributions);
+            let merged = merge_in_place(&self.cpu, &self.optimizer, stage.weights_mut(), state, contributions);
             contribution.gradients.clear();
-            *weights = merged?;
-            stage.set_weights(weights)?;
+            merged?;
         }
         Ok(())
     }
@@ -95,8 +93,8 @@ impl UncutTrainer {
     }
 
     /// The weights of all stages as they are now.
-    pub fn weights(&self) -> &[Weights] {
-        &self.weights
+    pub fn weights(&self) -> Vec<Weights> {
+        self.stages.iter().map(|stage| stage.weights().clone()).collect()
     }
 
     /// The model as it is now.
@@ -104,6 +102,6 @@ impl UncutTrainer {
         let Some(first) = self.stages.first() else {
             return Err(WholeModelError::Count { expected: 1, found: 0 }.into());
         };
-        Ok(WholeModel::new(first.config().clone(), self.weights.clone())?)
+        Ok(WholeModel::new(first.config().clone(), self.weights())?)
     }
 }

@@ -177,13 +177,13 @@ fn main() -> Result<(), Failure> {
     let slice = |window, index| corpus.slice(&SEED, window, MicrobatchId(index), BATCH, config.context);
 
     let mut trainer = UncutTrainer::new(&config, OptimizerConfig::default(), &SEED)?;
-    let mut before = trainer.weights().to_vec();
+    let mut before = trainer.weights();
     for step in 0..steps {
-        before = trainer.weights().to_vec();
+        before = trainer.weights();
         trainer.accumulate(&slice(step, 0)?)?;
         trainer.step()?;
     }
-    let weights = trainer.weights().to_vec();
+    let weights = trainer.weights();
 
     let mut all: Vec<Who> = Accelerator::present().into_iter().map(Who::Device).collect();
     for command in arguments.get(2..).unwrap_or_default() {

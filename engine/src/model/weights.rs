@@ -107,10 +107,9 @@ impl Weights {
         self.layout.find(name).map(|parameter| &self.values[parameter.range.clone()])
     }
 
-    /// The same layout with other values of the same number.
-    pub(crate) fn replaced(&self, values: Vec<f32>) -> Self {
-        debug_assert_eq!(values.len(), self.layout.len());
-        Self { stage: self.stage, layout: Arc::clone(&self.layout), values: Arc::new(values) }
+    /// The layout, and the values to be changed: a copy of them where a clone of these weights is still around.
+    pub(crate) fn parts_mut(&mut self) -> (&Layout, &mut [f32]) {
+        (&self.layout, Arc::make_mut(&mut self.values).as_mut_slice())
     }
 }
 
