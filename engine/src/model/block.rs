@@ -13,7 +13,7 @@ use crate::{
         attention::{self, Attended},
         linear, rms_norm,
         rms_norm::Normed,
-        silu,
+        swiglu,
     },
 };
 
@@ -93,14 +93,11 @@ impl Block {
         let qkv = linear::forward(cpu, &attention_input.y, of(&self.qkv), self.width);
         let attended = attention::forward(cpu, &qkv, pass.shape, pass.rotary);
         drop(qkv);
-        let mut h = cpu.copy(&x);
-        linear::forward_add(cpu, &attended.output, of(&self.out), self.attended, &mut h);
+        let h = linear::forward_onto(cpu, &attended.output, of(&self.out), self.attended, &x);
 
         let ffn_input = rms_norm::forward(cpu, &h, of(&self.ffn_norm));
-        let gate_up = linear::forward(cpu, &ffn_input.y, of(&self.gate_up), self.width);
-        let gated = silu::gated_forward(cpu, &gate_up, self.ffn);
-        let mut y = cpu.copy(&h);
-        linear::forward_add(cpu, &gated, of(&self.down), self.ffn, &mut y);
+        let (gate_up, gated) = swiglu::forward(cpu, &ffn_input.y, of(&self.gate_up), self.width, self.ffn);
+        let y = linear::forward_onto(cpu, &gated, of(&self.down), self.ffn, &h);
         (y, SavedBlock { x, attention_input, attended, h, ffn_input, gate_up, gated })
     }
 
@@ -115,15 +112,14 @@ impl Block {
     ) -> Buffer {
         let of = |range: &Range<usize>| &theta[range.clone()];
         let (cpu, context) = (pass.cpu, pass.shape.context);
+        let mut d = dy;
+        linear::weight_gradient(cpu, context, &d, &saved.gated, self.ffn, &mut d_theta[self.down.clone()]);
+        let d_gate_up = swiglu::backward(cpu, &d, of(&self.down), &saved.gate_up, self.ffn);
         let mut back = |dy: &[f32], x: &[f32], matrix: &Range<usize>, inputs: usize| {
             linear::backward(cpu, context, dy, x, of(matrix), inputs, &mut d_theta[matrix.clone()])
         };
-        let mut d = dy;
-        let d_gated = back(&d, &saved.gated, &self.down, self.ffn);
-        let d_gate_up = silu::gated_backward(cpu, &d_gated, &saved.gate_up, self.ffn);
-        // Each of these is large: none stays longer than it is read.
-        drop(d_gated);
         let d_input = back(&d_gate_up, &saved.ffn_input.y, &self.gate_up, self.width);
+        // Each of these is large: none stays longer than it is read.
         drop(d_gate_up);
         let d_gain = &mut d_theta[self.ffn_norm.clone()];
         rms_norm::backward(cpu, &d_input, &saved.h, &saved.ffn_input, of(&self.ffn_norm), &mut d, d_gain);

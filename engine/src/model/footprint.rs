@@ -57,7 +57,7 @@ impl<'a> Footprint<'a> {
         // x, two normalised, h, the attended (as wide as x), their turned queries, keys and values, two roots; the highest
         // score and the scale of each head; gates, values and their product.
         let kept = n * (5 * d + qkv + 2 + 2 * heads + 3 * ffn);
-        let back = n * (d + 3 * ffn).max(2 * d + 2 * ffn).max(2 * d + qkv);
+        let back = n * (2 * d + 2 * ffn).max(2 * d + qkv);
         Part { kept, back }
     }
 

@@ -7,8 +7,9 @@ use super::{
     kernel::kernels,
     lanes::{dot, exp, max, sum},
     matrix::{INNER_PIECE, Into, View, multiply},
+    transpose::transpose,
 };
-use crate::{buffer::Buffer, cpu::Cpu};
+use crate::{aligned::CACHE_LINE, buffer::Buffer, cpu::Cpu};
 
 /// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds the multipliers
 /// better. Part of the bits of the gradients of keys and values.
@@ -145,8 +146,8 @@ pub(crate) fn forward(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary) -> 
 fn attend(cpu: &Cpu, shape: Shape, rotated: &[f32], output: &mut [f32], softmaxes: &mut [Softmax]) {
     let Shape { context, head_width, .. } = shape;
     let (queries, keys, values) = shape.parts(rotated);
-    let mut scores = vec![0.0; QUERY_ROWS.min(context) * context];
-    let mut keys_across = vec![0.0; shape.head()];
+    let mut scores = cpu.buffer(QUERY_ROWS.min(context) * context);
+    let mut keys_across = cpu.buffer(shape.head());
     let heads = queries.chunks_exact(shape.head()).zip(softmaxes.chunks_exact_mut(context)).enumerate();
     for (head, (queries, softmaxes)) in heads {
         let shared = head / shape.group() * shape.head();
@@ -192,31 +193,6 @@ kernels! {
     }
 }
 
-kernels! {
-    /// [rows, columns] → [columns, rows].
-    fn transpose(from: &[f32], columns: usize, to: &mut [f32]) {
-        const BLOCK: usize = 16;
-        let rows = from.len() / columns;
-        for (block, from) in from.chunks(BLOCK * columns).enumerate() {
-            for (column, to) in to.chunks_exact_mut(rows).enumerate() {
-                let to = &mut to[block * BLOCK..];
-                match to.first_chunk_mut::<BLOCK>() {
-                    Some(to) => {
-                        for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
-                            *to = *from;
-                        }
-                    }
-                    None => {
-                        for (to, from) in to.iter_mut().zip(from[column..].iter().step_by(columns)) {
-                            *to = *from;
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// scores = Q·Kᵀ for a block of queries from `first` and the keys they may see at most; [rows, first + rows].
 /// `keys_across`: [head_width, context].
 fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, first: usize, scores: &mut [f32]) {
@@ -237,7 +213,22 @@ fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, fir
 /// gone through value by value, and costs more than the rest of a row.
 #[inline(always)]
 fn whole_vectors(seen: usize, visible: usize) -> usize {
-    seen.next_multiple_of(16).min(visible)
+    seen.next_multiple_of(CACHE_LINE).min(visible)
+}
+
+/// Puts a value in place of what is in a row from `seen` up to `whole`, the end of the last vector that is gone through: as
+/// a choice within that vector, for filling some few values would be a call.
+#[inline(always)]
+fn mask(row: &mut [f32], seen: usize, whole: usize, value: f32) {
+    let start = (seen - 1) / CACHE_LINE * CACHE_LINE;
+    match row[start..whole].first_chunk_mut::<CACHE_LINE>() {
+        Some(last) => {
+            for (i, last) in last.iter_mut().enumerate() {
+                *last = if start + i < seen { *last } else { value };
+            }
+        }
+        None => row[seen..whole].fill(value),
+    }
 }
 
 kernels! {
@@ -246,12 +237,13 @@ kernels! {
         for (i, (row, softmax)) in scores.chunks_exact_mut(visible).zip(softmaxes).enumerate() {
             let seen = first + i + 1;
             let whole = whole_vectors(seen, visible);
-            row[seen..].fill(f32::NEG_INFINITY);
+            mask(row, seen, whole, f32::NEG_INFINITY);
             let highest = max(&row[..whole]);
             for value in row[..whole].iter_mut() {
                 *value = exp(*value - highest);
             }
-            row[seen..].fill(0.0);
+            mask(row, seen, whole, 0.0);
+            row[whole..].fill(0.0);
             let scale = 1.0 / sum(&row[..whole]);
             for value in row[..whole].iter_mut() {
                 *value *= scale;
@@ -294,8 +286,8 @@ fn attend_back(
     let (d_queries, rest) = d_rotated.split_at_mut(heads * shape.head());
     let (d_keys, d_values) = rest.split_at_mut(kv_heads * shape.head());
     let scratch = QUERY_ROWS.min(context) * context;
-    let (mut probabilities, mut d_scores) = (vec![0.0; scratch], vec![0.0; scratch]);
-    let (mut keys_across, mut values_across) = (vec![0.0; shape.head()], vec![0.0; shape.head()]);
+    let (mut probabilities, mut d_scores) = (cpu.buffer(scratch), cpu.buffer(scratch));
+    let (mut keys_across, mut values_across) = (cpu.buffer(shape.head()), cpu.buffer(shape.head()));
     for head in 0..heads {
         let shared = head / shape.group() * shape.head();
         let (keys, values) = (&keys[shared..][..shape.head()], &values[shared..][..shape.head()]);
@@ -377,8 +369,10 @@ kernels! {
             *p = exp(*p - softmax.highest) * softmax.scale;
             *ds = *p * (*ds - along);
         }
-        probabilities[seen..].fill(0.0);
-        d_scores[seen..].fill(0.0);
+        mask(probabilities, seen, whole, 0.0);
+        mask(d_scores, seen, whole, 0.0);
+        probabilities[whole..].fill(0.0);
+        d_scores[whole..].fill(0.0);
     }
 }
 

@@ -10,13 +10,26 @@ pub(crate) fn forward(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize) -> Buffer 
     y
 }
 
-/// y += x·Wᵀ: the product together with the residual.
+/// base + x·Wᵀ: the product together with the residual.
+pub(crate) fn forward_onto(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize, base: &[f32]) -> Buffer {
+    let (mut y, outputs) = (cpu.buffer(base.len()), w.len() / inputs);
+    let share = cpu.share(x.len() / inputs);
+    let shares = y.chunks_mut(share * outputs).zip(base.chunks(share * outputs)).zip(x.chunks(share * inputs));
+    cpu.each(shares, |((y, base), x)| {
+        let shape = (x.len() / inputs, outputs, inputs);
+        let (x, w) = ((x, View::rows(inputs)), (w, View::rows(inputs).transposed()));
+        multiply(cpu, shape, INNER_PIECE, (y, View::rows(outputs), Into::AddedTo(base)), x, w);
+    });
+    y
+}
+
+/// y += x·Wᵀ.
 pub(crate) fn forward_add(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize, y: &mut [f32]) {
     rows(cpu, Into::Added, x, (w, View::rows(inputs).transposed()), inputs, y);
 }
 
 /// dst = a·b or dst += a·b for row-major a [n, k] and dst [n, columns of b]; threads take rows.
-pub(crate) fn rows(cpu: &Cpu, into: Into, a: &[f32], b: (&[f32], View), k: usize, dst: &mut [f32]) {
+pub(crate) fn rows(cpu: &Cpu, into: Into<'_>, a: &[f32], b: (&[f32], View), k: usize, dst: &mut [f32]) {
     let n = b.0.len() / k;
     let share = cpu.share(a.len() / k);
     cpu.each(dst.chunks_mut(share * n).zip(a.chunks(share * k)), |(dst, a)| {
@@ -24,8 +37,7 @@ pub(crate) fn rows(cpu: &Cpu, into: Into, a: &[f32], b: (&[f32], View), k: usize
     });
 }
 
-/// Adds dyᵀ·x to dw and returns dx = dy·W. The rows are sequences of `context` tokens: each sequence's part of dw is summed
-/// by itself, so that it does not matter to the bits how sequences are divided into microbatches.
+/// Adds dyᵀ·x to dw and returns dx = dy·W. The rows are sequences of `context` tokens.
 pub(crate) fn backward(
     cpu: &Cpu,
     context: usize,
@@ -35,7 +47,16 @@ pub(crate) fn backward(
     inputs: usize,
     dw: &mut [f32],
 ) -> Buffer {
-    let (n, outputs) = (x.len() / inputs, w.len() / inputs);
+    weight_gradient(cpu, context, dy, x, inputs, dw);
+    let mut dx = cpu.buffer(x.len());
+    rows(cpu, Into::Replaced, dy, (w, View::rows(inputs)), w.len() / inputs, &mut dx);
+    dx
+}
+
+/// Adds dyᵀ·x to dw. Each sequence's part of dw is summed by itself, so that it does not matter to the bits how sequences
+/// are divided into microbatches.
+pub(crate) fn weight_gradient(cpu: &Cpu, context: usize, dy: &[f32], x: &[f32], inputs: usize, dw: &mut [f32]) {
+    let outputs = dw.len() / inputs;
     let share = cpu.share(outputs);
     cpu.each(dw.chunks_mut(share * inputs).enumerate(), |(i, dw)| {
         let shape = (dw.len() / inputs, inputs, context);
@@ -44,9 +65,6 @@ pub(crate) fn backward(
             multiply(cpu, shape, INNER_PIECE, (dw, View::rows(inputs), Into::Added), dy, (x, View::rows(inputs)));
         }
     });
-    let mut dx = cpu.buffer(n * inputs);
-    rows(cpu, Into::Replaced, dy, (w, View::rows(inputs)), outputs, &mut dx);
-    dx
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ use std::{cell::RefCell, ops::Range};
 
 use pulp::{Simd, WithSimd};
 
-use super::tile::{Columns, Left, Packed, Rows, sums};
+use super::{
+    tile::{Columns, Left, Packed, Rows, sums},
+    transpose::Transpose,
+};
 use crate::{
     aligned::{ALIGNMENT_VALUES, Aligned, CACHE_LINE},
     cpu::Cpu,
@@ -20,7 +23,7 @@ pub(crate) const INNER_PIECE: usize = 512;
 /// Most values in a vector.
 const MAX_LANES: usize = 16;
 /// Rows of the left operand that are gone through for one panel of the right one.
-const ROW_BLOCK: usize = 96;
+const ROW_BLOCK: usize = 64;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
 const FEW_ROWS: usize = 64;
 /// Inner indices from which a tile takes so long that it pays to ask for what it will be added to beforehand.
@@ -75,12 +78,18 @@ impl View {
     }
 }
 
-/// Whether a product replaces what the destination holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+/// What a product does to what the destination holds.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Into<'a> {
     Replaced,
     Added,
+    /// Replaced, with this beside the product: a buffer that is laid out like the destination's.
+    AddedTo(&'a [f32]),
 }
+
+/// What follows on some rows of a product when they are complete, as long as they are near: which, and the destination. It must
+/// not multiply itself: the thread's packed operands are in use.
+pub(crate) type After<'a> = &'a mut dyn FnMut(Range<usize>, &mut [f32]);
 
 /// dst = a·b or dst += a·b, for `[m, k]·[k, n]`, on the calling thread. The rows of dst lie in one piece each. The inner
 /// dimension is cut at every multiple of `piece`, at most [`INNER_PIECE`].
@@ -88,29 +97,50 @@ pub(crate) fn multiply(
     cpu: &Cpu,
     (m, n, k): (usize, usize, usize),
     piece: usize,
-    (dst, dst_view, into): (&mut [f32], View, Into),
+    (dst, dst_view, into): (&mut [f32], View, Into<'_>),
+    a: (&[f32], View),
+    b: (&[f32], View),
+) {
+    multiply_then(cpu, (m, n, k), piece, (dst, dst_view, into), a, b, &mut |_, _| {});
+}
+
+/// [`multiply`], and then something with every row, some rows at a time.
+pub(crate) fn multiply_then(
+    cpu: &Cpu,
+    (m, n, k): (usize, usize, usize),
+    piece: usize,
+    (dst, dst_view, into): (&mut [f32], View, Into<'_>),
     (a, a_view): (&[f32], View),
     (b, b_view): (&[f32], View),
+    after: After<'_>,
 ) {
     if m == 0 || n == 0 {
         return;
     }
     assert!(dst_view.column_stride == 1 && dst_view.end(m, n) <= dst.len(), "product leaves the destination");
+    if let Into::AddedTo(base) = into {
+        assert!(dst_view.end(m, n) <= base.len(), "product leaves what it is added to");
+    }
     if k == 0 {
-        if into == Into::Replaced {
-            (0..m).for_each(|row| dst[dst_view.place(row, 0)..][..n].fill(0.0));
+        for at in (0..m).map(|row| dst_view.place(row, 0)) {
+            match into {
+                Into::Replaced => dst[at..][..n].fill(0.0),
+                Into::Added => {}
+                Into::AddedTo(base) => dst[at..][..n].copy_from_slice(&base[at..][..n]),
+            }
         }
-        return;
+        return after(0..m, dst);
     }
     assert!(a_view.end(m, k) <= a.len(), "product leaves the left operand");
     assert!(b_view.end(k, n) <= b.len(), "product leaves the right operand");
     #[cfg(feature = "any-order")]
     {
         let _ = (cpu, piece);
-        any_order((m, n, k), (dst, dst_view, into), (a, a_view), (b, b_view));
+        any_order((m, n, k), (&mut *dst, dst_view, into), (a, a_view), (b, b_view));
+        after(0..m, dst);
     }
     #[cfg(not(feature = "any-order"))]
-    in_order(cpu, (m, n, k), piece, (dst, dst_view, into), (a, a_view), (b, b_view));
+    in_order(cpu, (m, n, k), piece, (dst, dst_view, into), (a, a_view), (b, b_view), after);
 }
 
 /// A product whose views were checked, on the calling thread, in the order above.
@@ -119,14 +149,15 @@ fn in_order(
     cpu: &Cpu,
     (m, n, k): (usize, usize, usize),
     piece: usize,
-    (dst, dst_view, into): (&mut [f32], View, Into),
+    (dst, dst_view, into): (&mut [f32], View, Into<'_>),
     (a, a_view): (&[f32], View),
     (b, b_view): (&[f32], View),
+    after: After<'_>,
 ) {
     let piece = piece.clamp(1, INNER_PIECE);
     // Borrowed out here: what is to be compiled for the instructions must not go through a function of the library's.
     PACKED.with_borrow_mut(|packed| {
-        cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view, packed });
+        cpu.dispatch(Product { m, n, k, piece, dst, dst_view, into, a, a_view, b, b_view, packed, after });
     });
 }
 
@@ -134,10 +165,15 @@ fn in_order(
 #[cfg(feature = "any-order")]
 fn any_order(
     (m, n, k): (usize, usize, usize),
-    (dst, dst_view, into): (&mut [f32], View, Into),
+    (dst, dst_view, into): (&mut [f32], View, Into<'_>),
     (a, a_view): (&[f32], View),
     (b, b_view): (&[f32], View),
 ) {
+    if let Into::AddedTo(base) = into {
+        for at in (0..m).map(|row| dst_view.place(row, 0)) {
+            dst[at..][..n].copy_from_slice(&base[at..][..n]);
+        }
+    }
     let (dst, a, b) = (&mut dst[dst_view.start..], &a[a_view.start..], &b[b_view.start..]);
     #[expect(unsafe_code, reason = "gemm takes pointers")]
     // SAFETY: the caller has checked that all three matrices lie in their buffers, and dst is borrowed alone.
@@ -149,7 +185,7 @@ fn any_order(
             dst.as_mut_ptr(),
             dst_view.column_stride as isize,
             dst_view.row_stride as isize,
-            into == Into::Added,
+            into != Into::Replaced,
             a.as_ptr(),
             a_view.column_stride as isize,
             a_view.row_stride as isize,
@@ -190,12 +226,13 @@ struct Product<'a> {
     piece: usize,
     dst: &'a mut [f32],
     dst_view: View,
-    into: Into,
+    into: Into<'a>,
     a: &'a [f32],
     a_view: View,
     b: &'a [f32],
     b_view: View,
     packed: &'a mut Packs,
+    after: After<'a>,
 }
 
 impl WithSimd for Product<'_> {
@@ -222,10 +259,13 @@ impl Product<'_> {
     fn run<S: Simd, const ROWS: usize, const WIDEST: usize>(mut self, simd: S) {
         for from in (0..self.k).step_by(self.piece) {
             let inner = from..self.k.min(from + self.piece);
-            let panels = self.panels(S::F32_LANES, WIDEST, &inner);
+            let panels = self.panels(simd, WIDEST, &inner);
             for first in (0..self.m).step_by(ROW_BLOCK) {
                 let rows = first..self.m.min(first + ROW_BLOCK);
-                self.block::<S, ROWS>(simd, rows, &inner, &panels);
+                self.block::<S, ROWS>(simd, rows.clone(), &inner, &panels);
+                if inner.end == self.k {
+                    (self.after)(rows, self.dst);
+                }
             }
             self.into = Into::Added;
         }
@@ -233,7 +273,8 @@ impl Product<'_> {
 
     /// Cuts the right operand's columns in panels of at most `widest` vectors, and packs those that are not read in place.
     #[inline(always)]
-    fn panels(&mut self, lanes: usize, widest: usize, inner: &Range<usize>) -> Vec<Panel> {
+    fn panels<S: Simd>(&mut self, simd: S, widest: usize, inner: &Range<usize>) -> Vec<Panel> {
+        let lanes = S::F32_LANES;
         let vectors = self.n.div_ceil(lanes);
         let count = vectors.div_ceil(widest);
         let in_place =
@@ -257,7 +298,7 @@ impl Product<'_> {
         for panel in &panels {
             if let Some(at) = panel.packed {
                 let width = panel.vectors * lanes;
-                self.pack_right(inner, &panel.columns, width, &mut packed[at..][..inner.len() * width]);
+                self.pack_right(simd, inner, &panel.columns, width, &mut packed[at..][..inner.len() * width]);
             }
         }
         self.packed.right = packed;
@@ -266,7 +307,7 @@ impl Product<'_> {
 
     /// Rows of `width` values, zeros after the last column.
     #[inline(always)]
-    fn pack_right(&self, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
+    fn pack_right<S: Simd>(&self, simd: S, inner: &Range<usize>, columns: &Range<usize>, width: usize, to: &mut [f32]) {
         let used = columns.len();
         if used < width {
             to.fill(0.0);
@@ -280,6 +321,12 @@ impl Product<'_> {
                 16 => self.copy_right_of::<16>(inner, columns.start, to),
                 _ => self.copy_right(inner, columns, width, to),
             }
+            return;
+        }
+        if self.b_view.row_stride == 1 {
+            let from = &self.b[self.b_view.place(inner.start, columns.start)..];
+            let (size, from) = ((used, inner.len()), (from, self.b_view.column_stride));
+            Transpose { size, from, to: (to, width) }.with_simd(simd);
             return;
         }
         for (column, at) in columns.clone().enumerate() {
@@ -344,6 +391,9 @@ impl Product<'_> {
                     for row in rows.clone() {
                         let from = self.dst_view.place(row, panel.columns.start);
                         fetch(&self.dst[from..][..panel.columns.len()]);
+                        if let Into::AddedTo(base) = self.into {
+                            fetch(&base[from..][..panel.columns.len()]);
+                        }
                     }
                 }
                 if in_rows {
@@ -426,28 +476,45 @@ impl Product<'_> {
             // Loops of known length, so that the sums go from their registers straight to where they belong.
             #[expect(clippy::needless_range_loop, reason = "as the comment says")]
             for row in 0..ROWS {
-                let dst =
-                    &mut self.dst[self.dst_view.place(rows.start + row, panel.columns.start)..][..VECTORS * lanes];
-                let dst = S::as_mut_simd_f32s(dst).0;
-                for vector in 0..VECTORS {
-                    let sum = sums[row][vector];
-                    dst[vector] = if self.into == Into::Added { simd.add_f32s(dst[vector], sum) } else { sum };
+                let at = self.dst_view.place(rows.start + row, panel.columns.start);
+                let dst = S::as_mut_simd_f32s(&mut self.dst[at..][..VECTORS * lanes]).0;
+                match self.into {
+                    Into::Replaced => {
+                        for vector in 0..VECTORS {
+                            dst[vector] = sums[row][vector];
+                        }
+                    }
+                    Into::Added => {
+                        for vector in 0..VECTORS {
+                            dst[vector] = simd.add_f32s(dst[vector], sums[row][vector]);
+                        }
+                    }
+                    Into::AddedTo(base) => {
+                        let base = S::as_simd_f32s(&base[at..][..VECTORS * lanes]).0;
+                        for vector in 0..VECTORS {
+                            dst[vector] = simd.add_f32s(base[vector], sums[row][vector]);
+                        }
+                    }
                 }
             }
             return;
         }
         for (row, sums) in rows.zip(sums) {
-            let dst = &mut self.dst[self.dst_view.place(row, panel.columns.start)..][..panel.columns.len()];
+            let at = self.dst_view.place(row, panel.columns.start);
+            let dst = &mut self.dst[at..][..panel.columns.len()];
+            if let Into::AddedTo(base) = self.into {
+                dst.copy_from_slice(&base[at..][..panel.columns.len()]);
+            }
             let (full, rest) = S::as_mut_simd_f32s(dst);
             let (in_full, in_rest) = sums.split_at(full.len());
             for (dst, &sum) in full.iter_mut().zip(in_full) {
-                *dst = if self.into == Into::Added { simd.add_f32s(*dst, sum) } else { sum };
+                *dst = if self.into == Into::Replaced { sum } else { simd.add_f32s(*dst, sum) };
             }
             if let Some(&sum) = in_rest.first() {
                 let mut values = [0.0; MAX_LANES];
                 simd.partial_store_f32s(&mut values[..S::F32_LANES], sum);
                 for (dst, sum) in rest.iter_mut().zip(values) {
-                    *dst = if self.into == Into::Added { *dst + sum } else { sum };
+                    *dst = if self.into == Into::Replaced { sum } else { *dst + sum };
                 }
             }
         }
@@ -463,14 +530,18 @@ mod tests {
     fn by_definition(
         (m, n, k): (usize, usize, usize),
         piece: usize,
-        (dst, dst_view, into): (&mut [f32], View, Into),
+        (dst, dst_view, into): (&mut [f32], View, Into<'_>),
         (a, a_view): (&[f32], View),
         (b, b_view): (&[f32], View),
     ) {
         for row in 0..m {
             for column in 0..n {
                 let to = &mut dst[dst_view.place(row, column)];
-                let mut total = if into == Into::Added { Some(*to) } else { None };
+                let mut total = match into {
+                    Into::Replaced => None,
+                    Into::Added => Some(*to),
+                    Into::AddedTo(base) => Some(base[dst_view.place(row, column)]),
+                };
                 for from in (0..k).step_by(piece) {
                     let mut sum = 0.0f32;
                     for i in from..k.min(from + piece) {
@@ -509,13 +580,30 @@ mod tests {
             for transposed in [(false, false), (true, false), (false, true), (true, true)] {
                 let a_view = if transposed.0 { View::rows(m).transposed() } else { View::rows(k) }.at(3);
                 let b_view = if transposed.1 { View::rows(k).transposed() } else { View::rows(n) }.at(5);
-                for (into, piece) in [(Into::Replaced, 512), (Into::Added, 512), (Into::Added, 24)] {
+                let base = pseudo_random(4, before.len());
+                let added_to = Into::AddedTo(&base);
+                for (into, piece) in [(Into::Replaced, 512), (Into::Added, 512), (added_to, 512), (Into::Added, 24)] {
                     let mut exact = before.clone();
                     by_definition((m, n, k), piece, (&mut exact, dst_view, into), (&a, a_view), (&b, b_view));
                     for instructions in Instructions::available() {
                         let cpu = Cpu::default().with_instructions(instructions);
                         let mut found = before.clone();
-                        multiply(&cpu, (m, n, k), piece, (&mut found, dst_view, into), (&a, a_view), (&b, b_view));
+                        let mut after = Vec::new();
+                        multiply_then(
+                            &cpu,
+                            (m, n, k),
+                            piece,
+                            (&mut found, dst_view, into),
+                            (&a, a_view),
+                            (&b, b_view),
+                            &mut |rows, found| {
+                                let rows = rows.map(|row| (row, dst_view.place(row, 0)));
+                                after.extend(rows.map(|(row, at)| (row, found[at..][..n].to_vec())));
+                            },
+                        );
+                        let complete = if n == 0 { 0 } else { m };
+                        let rows = (0..complete).map(|row| (row, exact[dst_view.place(row, 0)..][..n].to_vec()));
+                        assert!(after == rows.collect::<Vec<_>>(), "{}: after rows of {case}", instructions.name());
                         let same = found.iter().zip(&exact).all(|(a, b)| a.to_bits() == b.to_bits());
                         assert!(same, "{}: case {case}, {transposed:?}, piece {piece}", instructions.name());
                     }

@@ -16,4 +16,6 @@ pub(crate) mod matrix;
 pub(crate) mod oracle;
 pub(crate) mod rms_norm;
 pub(crate) mod silu;
+pub(crate) mod swiglu;
 mod tile;
+mod transpose;

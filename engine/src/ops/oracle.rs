@@ -112,3 +112,8 @@ fn differences_find_a_wrong_gradient_and_pass_a_right_one() {
         assert!(std::panic::catch_unwind(|| assert_differences("cubes", &at, &gradient, f)).is_err(), "value {wrong}");
     }
 }
+
+/// x·σ(x).
+pub(crate) fn silu(x: &Tensor) -> candle_core::Result<Tensor> {
+    x / (x.neg()?.exp()? + 1.0)?
+}
