@@ -18,7 +18,7 @@ pub(crate) struct Aligned {
 impl Aligned {
     /// Zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        let values = vec![0.0; len + ALIGNMENT_VALUES].into_boxed_slice();
+        let values = crate::pages::zeros(len + ALIGNMENT_VALUES).into_boxed_slice();
         // Where alignment cannot be found out, values begin somewhere; nothing depends on it but time.
         let start = values.as_ptr().align_offset(CACHE_LINE * size_of::<f32>()).min(ALIGNMENT_VALUES);
         Self { values, start }

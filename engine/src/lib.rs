@@ -37,6 +37,7 @@ pub mod model;
 pub mod ngram;
 mod ops;
 pub mod optimizer;
+mod pages;
 pub mod stage;
 pub mod tokens;
 pub mod tolerance;

@@ -64,7 +64,7 @@ impl Weights {
     /// built alone and equals its part of the whole model.
     pub fn initial(config: &ModelConfig, stage: StageIndex, run_seed: &[u8; 32]) -> Result<Self, ConfigError> {
         let layout = config.layout(stage)?;
-        let mut values = vec![0.0; layout.len()];
+        let mut values = crate::pages::zeros(layout.len());
         for parameter in layout.parameters() {
             initialise(parameter, stage, run_seed, &mut values[parameter.range.clone()]);
         }
@@ -145,7 +145,7 @@ impl Gradients {
     }
 
     pub(crate) fn zero_with(stage: StageIndex, layout: Arc<Layout>) -> Self {
-        Self { stage, tokens: 0, values: vec![0.0; layout.len()], layout }
+        Self { stage, tokens: 0, values: crate::pages::zeros(layout.len()), layout }
     }
 
     /// From values in the layout's order; refuses a wrong length and values that are not finite.

@@ -8,6 +8,7 @@ use crate::{
     cpu::Cpu,
     model::{Layout, ParameterKind},
     ops::lanes::square_sum,
+    pages::zeros,
 };
 
 /// Most steps that a state may have behind it: counts up to here are exact in f64.
@@ -56,7 +57,7 @@ const STATE_HEADER_BYTES: usize = 24;
 impl OptimizerState {
     /// The state before the first step.
     pub fn new(layout: &Layout, config: &OptimizerConfig) -> Self {
-        let (first, second) = (vec![0.0; layout.len()], vec![0.0; config.second_moments(layout)]);
+        let (first, second) = (zeros(layout.len()), zeros(config.second_moments(layout)));
         Self { step: 0, beta1_power: 1.0, beta2_power: 1.0, first, second }
     }
 
