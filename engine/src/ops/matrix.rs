@@ -474,7 +474,7 @@ impl Product<'_> {
         let lanes = S::F32_LANES;
         if rows.len() == ROWS && panel.columns.len() == VECTORS * lanes {
             // Loops of known length, so that the sums go from their registers straight to where they belong.
-            #[expect(clippy::needless_range_loop, reason = "as the comment says")]
+            #[expect(clippy::needless_range_loop, clippy::manual_memcpy, reason = "as the comment says")]
             for row in 0..ROWS {
                 let at = self.dst_view.place(rows.start + row, panel.columns.start);
                 let dst = S::as_mut_simd_f32s(&mut self.dst[at..][..VECTORS * lanes]).0;
