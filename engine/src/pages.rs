@@ -11,7 +11,8 @@ pub(crate) fn zeros(len: usize) -> Vec<f32> {
     values
 }
 
-/// Asks for large pages. Nothing depends on the answer but time.
+/// Asks for large pages. Nothing depends on the answer but time. (Vectors that share no memory with others are given back with
+/// it; where an allocator hands the same memory out again in small pieces, the advice stays.)
 fn advise(values: &[f32]) {
     #[cfg(target_os = "linux")]
     {
