@@ -31,7 +31,7 @@ impl WithSimd for Transpose<'_> {
         }
         assert!((rows - 1) * from_stride + columns <= from.len(), "a matrix leaves its buffer");
         assert!((columns - 1) * to_stride + rows <= to.len(), "a transposed matrix leaves its buffer");
-        let whole = if has_blocks::<S>() { (rows / BLOCK * BLOCK, columns / BLOCK * BLOCK) } else { (0, 0) };
+        let whole = (rows / BLOCK * BLOCK, columns / BLOCK * BLOCK);
         for row in (0..whole.0).step_by(BLOCK) {
             for column in (0..whole.1).step_by(BLOCK) {
                 let (from, to) = (&from[row * from_stride + column..], &mut to[column * to_stride + row..]);
@@ -47,28 +47,28 @@ impl WithSimd for Transpose<'_> {
     }
 }
 
-/// Whether there are instructions for blocks.
-#[inline(always)]
-fn has_blocks<S: Simd>() -> bool {
-    cfg!(target_arch = "x86_64") && S::F32_LANES >= BLOCK
-}
-
-#[cfg(target_arch = "x86_64")]
+/// One block from the start of one slice to the start of the other, by instructions made for it where `S` has them.
 #[inline(always)]
 fn block<S: Simd>(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
-    assert!(has_blocks::<S>());
     assert!((BLOCK - 1) * from_stride + BLOCK <= from.len() && (BLOCK - 1) * to_stride + BLOCK <= to.len());
-    #[expect(unsafe_code, reason = "instructions that not every x86-64 has, and pointers in place of checked slices")]
-    // SAFETY: on x86-64 vectors of eight values are AVX's or AVX-512's, and `S` is only there where the processor has them. All
-    // rows lie in their slices, as was just checked.
-    unsafe {
-        avx_block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
+    #[cfg(target_arch = "x86_64")]
+    if S::F32_LANES >= BLOCK {
+        #[expect(
+            unsafe_code,
+            reason = "instructions that not every x86-64 has, and pointers in place of checked slices"
+        )]
+        // SAFETY: on x86-64 vectors of eight values are AVX's or AVX-512's, and `S` is only there where the processor has
+        // them. All rows lie in their slices, as was just checked.
+        unsafe {
+            avx_block(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride);
+        }
+        return;
     }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn block<S: Simd>(_: &[f32], _: usize, _: &mut [f32], _: usize) {
-    unreachable!("no instructions for blocks")
+    for row in 0..BLOCK {
+        for column in 0..BLOCK {
+            to[column * to_stride + row] = from[row * from_stride + column];
+        }
+    }
 }
 
 /// One block: pairs of rows, pairs of pairs, and then halves change places.
