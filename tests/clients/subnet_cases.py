@@ -1,7 +1,7 @@
 """Subnets: making them, joining them, their hyperparameters and mechanisms, and what is shown of them. Bob owns the first
 one, dan the second."""
 
-from cases import TAO, about, cli, document, falls, raw_hyperparameter, root, sdk, until
+from cases import TAO, about, advance, cli, document, falls, raw_hyperparameter, root, sdk, until
 
 # What is left out, or empty, is asked for.
 IDENTITY = ["--github-repo", "https://github.com/example/haven", "--subnet-contact", "haven@example.org", "--subnet-url",
@@ -170,6 +170,8 @@ def shown(netuid):
             asks=True, wallet="carol"),
         cli("axon", ["axon", "set", "--netuid", netuid, "--ip", "203.0.113.8", "--port", 8092],
             lambda wallets, state, *_: state("axon", netuid, wallets.hot("dan")) == "203.0.113.8:8092", wallet="dan", json=False),
+        # A neuron may serve again after the blocks of `serving_rate_limit`.
+        advance(netuid, "--blocks", 7),
         cli("axon", ["axon", "reset", "--netuid", netuid],
             lambda wallets, state, *_: state("axon", netuid, wallets.hot("dan")) is None, wallet="dan", json=False),
         sdk("axon", ["axon", "reset", "--netuid", netuid],
