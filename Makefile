@@ -98,7 +98,7 @@ $(BENCH_VENV)/installed: bench/requirements.txt
 	@$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check --requirement bench/requirements.txt
 	@touch $@
 
-.PHONY: bench-engine tolerance test-llama test-arm
+.PHONY: bench-engine bench-card tolerance test-card test-llama test-arm
 
 # JAX is large, so this benchmark has an environment of its own; so has the build for this machine's processor. PyTorch is
 # much larger still, so it takes part only where it is asked for.
@@ -120,16 +120,31 @@ bench-engine: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/
 	  $(if $(filter no,$(NATIVE)),,--native $(ENGINE_NATIVE)/release/examples/bench_engine) \
 	  $(if $(TORCH_WANTED),--torch $(TORCH_VENV)/bin/python)
 
+# The name of a feature: `cuda`, which needs NVIDIA's compiler and driver, or `metal`.
+CARD_WANTED := $(filter cuda metal,$(CARD))
+
+bench-card: setup $(ENGINE_VENV)/installed $(TORCH_VENV)/installed ## measure stages on this machine's graphics card beside PyTorch: docs/results/card.json (CARD=metal: Apple's)
+	@$(CARGO) build --quiet --release -p engine --example bench_engine --features $(or $(CARD_WANTED),cuda)
+	@$(ENGINE_VENV)/bin/python bench/engine/card.py --device $(or $(CARD_WANTED),cuda) --out docs/results/card.json \
+	  --command "make bench-card$(if $(CARD_WANTED), CARD=$(CARD_WANTED))" \
+	  --program $(TARGET)/release/examples/bench_engine --torch $(TORCH_VENV)/bin/python
+
+test-card: setup ## the tests of stages on devices, on this machine's graphics card (CARD=metal: Apple's)
+	@$(CARGO) test --release -p engine --features $(or $(CARD_WANTED),cuda) --test tolerance
+
 test-arm: setup ## the engine's bits on aarch64 (NEON), emulated on other machines; RUSTC=PROGRAM names a compiler for it
 	@scripts/arm.sh
 
 HOPS ?= 100
 STEPS ?= 60
 
-tolerance: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/installed) ## how far honest and dishonest hops are from the exact bits, in other arithmetic and in JAX's (TORCH=yes: PyTorch's too, 6 GB)
-	@$(CARGO) run --quiet --release -p engine --example tolerance -- $(HOPS) $(STEPS) \
+tolerance: setup $(ENGINE_VENV)/installed $(if $(TORCH_WANTED),$(TORCH_VENV)/installed) ## how far honest and dishonest hops are from the exact bits, in other arithmetic and in JAX's (TORCH=yes: PyTorch's too, 6 GB; CARD=cuda: on a graphics card; WIDE=yes: of a wider model)
+	@$(CARGO) run --quiet --release -p engine --example tolerance $(if $(CARD_WANTED),--features $(CARD_WANTED)) -- \
+	  $(if $(filter yes,$(WIDE)),--wide) $(HOPS) $(STEPS) \
 	  "$(ENGINE_VENV)/bin/python bench/engine/hop.py jax" \
-	  $(if $(TORCH_WANTED),"$(TORCH_VENV)/bin/python bench/engine/hop.py torch")
+	  $(if $(TORCH_WANTED),"$(TORCH_VENV)/bin/python bench/engine/hop.py torch" \
+	    $(if $(CARD_WANTED),"$(TORCH_VENV)/bin/python bench/engine/hop.py torch $(CARD_WANTED)" \
+	      "$(TORCH_VENV)/bin/python bench/engine/hop.py torch $(CARD_WANTED) tf32"))
 
 $(ENGINE_VENV)/installed: bench/engine/requirements.txt
 	@rm -rf $(ENGINE_VENV)

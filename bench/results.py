@@ -89,11 +89,14 @@ def parse_goal(goal: str):
     return BOUNDS[match[1]], float(match[2])
 
 
-def write(path: os.PathLike | str, command: str, rows: list[Row]) -> None:
-    """Writes rows to `path` (.json), and their plot beside it (.svg). Each file is replaced whole or not at all."""
+def write(path: os.PathLike | str, command: str, rows: list[Row], beside: str | None = None) -> None:
+    """Writes rows to `path` (.json), and their plot beside it (.svg). Each file is replaced whole or not at all.
+
+    `beside`: what the machine has that was measured, beside its processor.
+    """
     path = pathlib.Path(path)
     document = {
-        "machine": machine(),
+        "machine": ", ".join([machine(), *([beside] if beside else [])]),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": command,
         "rows": [row.to_json() for row in rows],

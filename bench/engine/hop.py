@@ -1,7 +1,10 @@
 """One stage's pass there and back in JAX or PyTorch, of their own functions, for whoever asks how far that is from the
 engine's bits:
 
-    python bench/engine/hop.py jax|torch
+    python bench/engine/hop.py jax|torch [cuda|metal] [tf32]
+
+JAX computes on the device that it finds, PyTorch on the processor or the one named, both with products of whole f32s or, where
+`tf32` is asked for, of 10 bits of mantissa as cards are made for.
 
 Says its name. Then, for each line of input, a path: a file in safetensors with the stage's weights, the tokens and what came
 in, and the model in its metadata. What the stage hands out is written beside it, at the path with `.out`, and said.
@@ -18,12 +21,14 @@ from subject import EPSILON, rotary
 
 
 class Jax:
-    def __init__(self):
+    def __init__(self, options):
         import jax
         import jax_model
 
         self.jax = jax
-        self.name = f"JAX {jax.__version__}, {jax.default_backend()}"
+        # Left to itself it takes products of 10 bits on cards.
+        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if "tf32" in options else "highest")
+        self.name = f"JAX {jax.__version__}, {jax.default_backend()}{', TF32' if 'tf32' in options else ''}"
         self.norm, self.silu, self.attention = jax_model.norm, jax.nn.silu, jax_model.attention
 
     def widen(self, z, width):
@@ -57,14 +62,17 @@ class Jax:
 
 
 class Torch:
-    def __init__(self):
+    def __init__(self, options):
         import torch
         import torch_model
 
         self.torch, self.model = torch, torch_model
         self.functional = torch.nn.functional
         self.silu = self.functional.silu
-        self.name = f"PyTorch {torch.__version__}"
+        asked = next((option for option in options if option != "tf32"), "cpu")
+        self.device = "mps" if asked == "metal" else asked
+        torch.set_float32_matmul_precision("high" if "tf32" in options else "highest")
+        self.name = f"PyTorch {torch.__version__}, {self.device}{', TF32' if 'tf32' in options else ''}"
 
     def norm(self, x, gain):
         return self.functional.rms_norm(x, gain.shape, gain, EPSILON)
@@ -72,7 +80,10 @@ class Torch:
     def attention(self, model, qkv):
         table = rotary(qkv.shape[1], model["d_model"] // model["heads"], model["rope_base"])
         heads = model["heads"]
-        return self.model.attention(heads, model.get("kv_heads") or heads, qkv, *map(self.torch.from_numpy, table))
+        return self.model.attention(heads, model.get("kv_heads") or heads, qkv, *map(self.take, table))
+
+    def take(self, values):
+        return self.torch.from_numpy(values).to(self.device)
 
     def widen(self, z, width):
         return self.functional.pad(z, (0, width - z.shape[-1]))
@@ -85,13 +96,12 @@ class Torch:
         return losses.view(targets.shape)
 
     def run(self, model, index, weights, ids, z, gradient):
-        take = self.torch.from_numpy
-        weights = {name: take(values).requires_grad_() for name, values in weights.items()}
-        z = None if z is None else take(z).requires_grad_()
-        output = stage(self, model, index, weights, take(ids).long(), z)
-        output.backward(self.torch.ones_like(output) if gradient is None else take(gradient))
-        gradients = {name: values.grad.numpy() for name, values in weights.items()}
-        return output.detach().numpy(), gradients, None if z is None else z.grad.numpy()
+        weights = {name: self.take(values).requires_grad_() for name, values in weights.items()}
+        z = None if z is None else self.take(z).requires_grad_()
+        output = stage(self, model, index, weights, self.take(ids).long(), z)
+        output.backward(self.torch.ones_like(output) if gradient is None else self.take(gradient))
+        gradients = {name: values.grad.cpu().numpy() for name, values in weights.items()}
+        return output.detach().cpu().numpy(), gradients, None if z is None else z.grad.cpu().numpy()
 
 
 def stage(ops, model, index, weights, ids, z):
@@ -138,7 +148,7 @@ def answer(library, path):
 
 
 if __name__ == "__main__":
-    library = {"jax": Jax, "torch": Torch}[sys.argv[1]]()
+    library = {"jax": Jax, "torch": Torch}[sys.argv[1]](sys.argv[2:])
     print(library.name, flush=True)
     for line in sys.stdin:
         answer(library, line.rstrip("\n"))

@@ -74,7 +74,8 @@ def adam_w(optimizer, parameters, moments, gradients, rate, count):
 
 
 class Jax:
-    def __init__(self, model, optimizer, parameters, _):
+    def __init__(self, subject, parameters, _):
+        model, optimizer = subject["model"], subject["optimizer"]
         self.parameters = {name: jnp.asarray(values) for name, values in parameters.items()}
         self.moments = {name: (jnp.zeros_like(values), jnp.zeros_like(values)) for name, values in self.parameters.items()}
 

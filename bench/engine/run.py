@@ -100,17 +100,17 @@ def text(folder):
 
 
 class Bench:
-    def __init__(self, portable, any_order, native, torch, folder):
-        self.builds = {"portable": portable, "any order": any_order} | ({"native": native} if native else {})
+    def __init__(self, builds, torch, folder):
+        self.builds = builds
         self.goals = [build for build in self.builds if build != "any order"]
         self.torch, self.folder = torch, folder
         self.corpus = text(folder)
         self.cores = sorted(os.sched_getaffinity(0))
 
-    def subject(self, name, model, batch, threads=1, instructions=None):
+    def subject(self, name, model, batch, threads=1, instructions=None, device=None):
         path = self.folder / f"{name}.json"
         document = {"model": model, "optimizer": ADAM_W, "corpus": str(self.corpus), "batch": batch}
-        path.write_text(json.dumps(document | {"threads": threads, "instructions": instructions}))
+        path.write_text(json.dumps(document | {"threads": threads, "instructions": instructions, "device": device}))
         return path
 
     def engine(self, subject, build="portable", cores=1):
@@ -125,12 +125,12 @@ class Bench:
         cache = {"TORCHINDUCTOR_CACHE_DIR": str(self.folder / "inductor"), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         return Worker(command, self.cores[:cores], cache)
 
-    def torch_forms(self, stack, subject, weights, cores):
+    def torch_forms(self, stack, subject, weights, cores, warm_up="train 1"):
         """PyTorch's workers, where there is PyTorch; compiled, where it has a compiler that works."""
         for form in TORCH_FORMS if self.torch else ():
             worker = stack.enter_context(self.pytorch(subject, weights, form, cores))
             try:
-                worker.ask("train 1")
+                worker.ask(warm_up)
             except RuntimeError as error:
                 if form == "eager":
                     raise
@@ -316,8 +316,10 @@ def main():
     parser.add_argument("--command", required=True, help="what to run to get these results again")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the results file, .json")
     arguments = parser.parse_args()
+    builds = {"portable": arguments.portable, "any order": arguments.any_order}
+    builds |= {"native": arguments.native} if arguments.native else {}
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(arguments.portable, arguments.any_order, arguments.native, arguments.torch, pathlib.Path(folder))
+        bench = Bench(builds, arguments.torch, pathlib.Path(folder))
         rows = [*bench.losses(), *bench.memory(), *bench.speed(1)]
         if len(bench.cores) > 1:
             rows += bench.speed(2)

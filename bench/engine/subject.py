@@ -4,7 +4,7 @@ A rival is started as `bench_engine` is, with the same subject, and answers `tra
 
     python RIVAL.py SUBJECT.json WEIGHTS.safetensors [option]
 
-It says how it is made as a `Rival`; what is timed is the same for all.
+It says how it is made as a `Rival`; what is timed is the same for all. One that has `window` answers `window N` too.
 """
 
 import json
@@ -25,6 +25,23 @@ class Rival(Protocol):
 
     def train(self, ids: numpy.ndarray, rate: float, count: int) -> float:
         """One step, all of it: nats per token before it. ids: [batch, context + 1]; `count` is 1 in the first step."""
+
+    def window(self, batches: list[numpy.ndarray]) -> list[float]:
+        """Microbatches there and back, and then the sum of their gradients on the processor: nats per token of each."""
+
+
+class Times:
+    """Seconds on the wall, and of processor time."""
+
+    def __init__(self):
+        self.wall, self.cpu = [], []
+
+    def measure(self, work, *arguments):
+        started = time.perf_counter(), time.process_time()
+        result = work(*arguments)
+        self.wall.append(time.perf_counter() - started[0])
+        self.cpu.append(time.process_time() - started[1])
+        return result
 
 
 def fused(tensors):
@@ -75,7 +92,7 @@ def tokens(subject, corpus, step):
 
 
 def serve(make, options=()):
-    """Answers orders. `make(model, optimizer, parameters, option)` gives the rival; option is `None` or one of `options`.
+    """Answers orders. `make(subject, parameters, option)` gives the rival; option is `None` or one of `options`.
 
     `reversed` is an option of every rival: it turns round the order of a step's sequences, the same mathematics with other
     roundings, which says what f32 leaves undetermined.
@@ -84,22 +101,21 @@ def serve(make, options=()):
     option = sys.argv[3] if sys.argv[3:] else None
     if option not in (None, "reversed", *options):
         raise ValueError(f"unknown option {option}")
-    optimizer = subject["optimizer"]
     corpus = numpy.frombuffer(pathlib.Path(subject["corpus"]).read_bytes(), numpy.uint8)
-    rival: Rival = make(subject["model"], optimizer, fused(load_file(sys.argv[2])), option)
+    rival: Rival = make(subject, fused(load_file(sys.argv[2])), option)
     order = -1 if option == "reversed" else 1
     step = 0
     for line in sys.stdin:
         verb, count = line.split()
-        if verb != "train":
+        steps = range(step, step + int(count))
+        batches = [numpy.ascontiguousarray(tokens(subject, corpus, step)[::order]) for step in steps]
+        times = Times()
+        if verb == "train":
+            rates = [learning_rate(subject["optimizer"], step + 1) for step in steps]
+            losses = [times.measure(rival.train, *one) for one in zip(batches, rates, [step + 1 for step in steps], strict=True)]
+        elif verb == "window":
+            losses = times.measure(rival.window, batches)
+        else:
             raise ValueError(f"unknown command {verb}")
-        losses, wall, cpu = [], [], []
-        for _ in range(int(count)):
-            ids = numpy.ascontiguousarray(tokens(subject, corpus, step)[::order])
-            rate = learning_rate(optimizer, step + 1)
-            started = time.perf_counter(), time.process_time()
-            losses.append(rival.train(ids, rate, step + 1))
-            wall.append(time.perf_counter() - started[0])
-            cpu.append(time.process_time() - started[1])
-            step += 1
-        print(json.dumps({"losses": losses, "times": {"wall": wall, "cpu": cpu}}), flush=True)
+        step = steps.stop
+        print(json.dumps({"losses": losses, "times": {"wall": times.wall, "cpu": times.cpu}}), flush=True)

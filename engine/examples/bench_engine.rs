@@ -2,6 +2,8 @@
 //!
 //! - `export PATH`: writes the initial weights as safetensors;
 //! - `train N`: runs N training steps and prints each one's loss, in nats per token, and how long it took;
+//! - `window N`: takes N microbatches there and back and then their gradients, as a miner does between two merges, on the
+//!   device that the subject names, else by the exact engine; prints each one's loss and how long they took together;
 //! - `engines N`: runs five training steps in each of N engines at once, in this process, a thread each, and prints how long
 //!   they took: an object for each engine;
 //! - `floor N`: times the matrix products of N steps alone, with the crate `gemm`;
@@ -20,8 +22,11 @@ use std::{
 };
 
 use engine::{
-    Cpu, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageIndex, TokenBatch, UncutTrainer,
-    WholeModel, checkpoint, model::ParameterKind, uncut::UncutError,
+    Cpu, Gradients, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageError, StageIndex,
+    StageOutput, TokenBatch, UncutTrainer, WholeModel, checkpoint,
+    model::ParameterKind,
+    tolerance::DeviceStage,
+    uncut::UncutError,
 };
 use rustix::time::ClockId;
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,8 @@ struct Subject {
     threads: usize,
     /// A name of [`Instructions`]; `None`: the widest.
     instructions: Option<String>,
+    /// A name of [`engine::tolerance::Accelerator`], for `window`; `None`: the exact engine.
+    device: Option<String>,
 }
 
 /// Steps that each of several engines runs beside the others.
@@ -117,6 +124,65 @@ fn engines(subject: &Subject, corpus: &[u8], cpu: &Cpu, count: usize) -> Result<
             running.into_iter().map(|thread| Ok(thread.join().map_err(|_| "an engine's thread panicked")??));
         ended.collect()
     })
+}
+
+/// The whole model in one stage, computed exactly or on a device.
+trait Passes {
+    fn there(&mut self, id: MicrobatchId, tokens: &TokenBatch) -> Result<StageOutput, StageError>;
+    fn back(&mut self, id: MicrobatchId) -> Result<(), StageError>;
+    fn gradients(&mut self) -> Result<Gradients, StageError>;
+}
+
+impl Passes for Stage {
+    fn there(&mut self, id: MicrobatchId, tokens: &TokenBatch) -> Result<StageOutput, StageError> {
+        self.forward(id, tokens, None)
+    }
+    fn back(&mut self, id: MicrobatchId) -> Result<(), StageError> {
+        self.backward(id, None).map(drop)
+    }
+    fn gradients(&mut self) -> Result<Gradients, StageError> {
+        Ok(self.take_gradients())
+    }
+}
+
+impl Passes for DeviceStage {
+    fn there(&mut self, id: MicrobatchId, tokens: &TokenBatch) -> Result<StageOutput, StageError> {
+        self.forward(id, tokens, None)
+    }
+    fn back(&mut self, id: MicrobatchId) -> Result<(), StageError> {
+        self.backward(id, None).map(drop)
+    }
+    fn gradients(&mut self) -> Result<Gradients, StageError> {
+        self.take_gradients()
+    }
+}
+
+impl Subject {
+    fn stage(&self, cpu: &Cpu) -> Result<Box<dyn Passes>, Box<dyn Error>> {
+        let model = WholeModel::initial(&self.model, &[1; 32])?;
+        let [weights] = model.weights() else { return Err("a window is of models in one stage".into()) };
+        Ok(match &self.device {
+            Some(device) => Box::new(DeviceStage::new(&self.model, weights, 1, device.parse()?)?),
+            None => {
+                let mut stage = Stage::new(&self.model, weights.stage(), weights, 1)?;
+                stage.set_cpu(cpu.clone());
+                Box::new(stage)
+            }
+        })
+    }
+}
+
+/// Nats per token of each microbatch. The gradients are on the processor at the end, so nothing is left to be computed.
+fn window(stage: &mut dyn Passes, batches: &[TokenBatch]) -> Result<Vec<f64>, StageError> {
+    let mut losses = Vec::new();
+    for (id, tokens) in (0..).map(MicrobatchId).zip(batches) {
+        if let StageOutput::Loss { loss_sum, tokens } = stage.there(id, tokens)? {
+            losses.push(loss_sum / tokens as f64);
+        }
+        stage.back(id)?;
+    }
+    stage.gradients()?;
+    Ok(losses)
 }
 
 /// Bytes of the process's memory that lie in RAM.
@@ -242,6 +308,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = UncutTrainer::new(&subject.model, subject.optimizer, &[1; 32])?;
     trainer.set_cpu(cpu.clone());
     let mut floor = Floor::new(&subject)?;
+    let mut stage = None;
     let mut step = 0;
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
@@ -260,6 +327,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                     step += 1;
                 }
                 serde_json::to_string(&trained)?
+            }
+            "window" => {
+                let count = argument.parse::<u64>()?;
+                let batches =
+                    (step..step + count).map(|step| tokens(&subject, &corpus, step)).collect::<Result<Vec<_>, _>>()?;
+                step += count;
+                let stage = match &mut stage {
+                    Some(stage) => stage,
+                    none => none.insert(subject.stage(&cpu)?),
+                };
+                let mut times = Times::default();
+                let losses = times.measure(ClockId::ProcessCPUTime, || window(stage.as_mut(), &batches))?;
+                serde_json::to_string(&Trained { losses, times })?
             }
             "engines" => serde_json::to_string(&engines(&subject, &corpus, &cpu, argument.parse()?)?)?,
             "floor" => {

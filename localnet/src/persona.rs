@@ -38,7 +38,8 @@ pub enum Persona {
     Partial,
     /// Computes with weights of 10 bits of mantissa, as cheap arithmetic has them.
     Rounded,
-    /// Computes all of it in other arithmetic than the exact engine's: Candle's own products. Honest in a run with a tolerance.
+    /// Computes all of it in other arithmetic than the exact engine's: Candle's own, on a card where there is one. Honest
+    /// in a run with a tolerance.
     Foreign,
 }
 
@@ -77,7 +78,7 @@ impl Persona {
                 let weights = hosted.weights.map(|weight| f32::from_bits(weight.to_bits() & ROUNDED_MASK));
                 Ok(Box::new(Hosted { weights: &weights, ..hosted }.exact()?))
             }),
-            Self::Foreign => on_device(Accelerator::Cpu),
+            Self::Foreign => on_device(Accelerator::preferred()),
         }
     }
 }

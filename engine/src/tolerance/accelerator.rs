@@ -59,9 +59,14 @@ impl FromStr for Accelerator {
 }
 
 impl Accelerator {
-    /// Those that this program has code for and this machine has a device of.
+    /// Those that this program has code for and this machine has a device of, cards last.
     pub fn present() -> Vec<Self> {
         [Self::Cpu, Self::Cuda, Self::Metal].into_iter().filter(|accelerator| accelerator.check().is_ok()).collect()
+    }
+
+    /// A card where there is one that this program has code for, else the processor.
+    pub fn preferred() -> Self {
+        Self::present().pop().unwrap_or(Self::Cpu)
     }
 
     /// Whether this program can compute on it here, and else why not.
@@ -72,18 +77,41 @@ impl Accelerator {
         self.open().map(drop)
     }
 
-    /// The first device of the kind.
+    /// The first device of the kind. A card stays open: every opening would load its kernels anew.
     ///
     /// # Errors
     /// When the program was built without it, or the machine has none.
     pub(super) fn open(self) -> Result<Device, AcceleratorError> {
-        let not_there = |source| AcceleratorError::NotThere { accelerator: self, source };
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda if cfg!(feature = "cuda") => Device::new_cuda(0).map_err(not_there),
-            Self::Metal if cfg!(feature = "metal") => Device::new_metal(0).map_err(not_there),
-            Self::Cuda | Self::Metal => Err(AcceleratorError::NotBuilt(self)),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => {
+                static OPENED: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+                self.opened_once(&OPENED, super::cuda::open)
+            }
+            #[cfg(feature = "metal")]
+            Self::Metal => {
+                static OPENED: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+                self.opened_once(&OPENED, Device::new_metal)
+            }
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => Err(AcceleratorError::NotBuilt(self)),
+            #[cfg(not(feature = "metal"))]
+            Self::Metal => Err(AcceleratorError::NotBuilt(self)),
         }
+    }
+
+    #[cfg(any(feature = "cuda", feature = "metal"))]
+    fn opened_once(
+        self,
+        opened: &std::sync::OnceLock<Device>,
+        open: impl FnOnce(usize) -> candle_core::Result<Device>,
+    ) -> Result<Device, AcceleratorError> {
+        if let Some(device) = opened.get() {
+            return Ok(device.clone());
+        }
+        let device = open(0).map_err(|source| AcceleratorError::NotThere { accelerator: self, source })?;
+        Ok(opened.get_or_init(|| device).clone())
     }
 }
 
@@ -98,6 +126,7 @@ mod tests {
         }
         assert_eq!("tpu".parse::<Accelerator>().unwrap_err().to_string(), "`tpu` is no device: cpu, cuda or metal");
         assert!(Accelerator::present().contains(&Accelerator::Cpu));
+        assert!(Accelerator::preferred().check().is_ok());
         if !cfg!(feature = "metal") {
             let error = Accelerator::Metal.check().unwrap_err();
             assert_eq!(error.to_string(), "this program was built without metal: build it with `--features metal`");

@@ -1,34 +1,26 @@
-//! A stage in Candle's primitive operations, differentiated by Candle. The formulas are those of `docs/engine.md`; no code is
-//! shared with the exact passes but the layout of the parameters and the angles of rotary positions.
+//! A stage in Candle's primitive operations, differentiated by Candle: the formulas of `docs/engine.md` as they stand there, for
+//! what is fast to be held against. No code is shared with the exact passes but the layout of the parameters and the angles
+//! of rotary positions, and none but those with the passes on devices.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 
+use super::model::{Model, Passed, Return};
 use crate::{
     model::{Bottleneck, ModelConfig, StageIndex, Weights},
     ops::{attention::rotary_angle, rms_norm::EPSILON},
     tokens::TokenBatch,
 };
 
-/// What a pass through the graph ends in.
-pub(super) enum Passed {
-    /// The outgoing z, [n, boundary width].
-    Boundary(Tensor),
-    /// Of a boundary of width 0: no value leaves.
-    Nothing,
-    /// The loss of each token, [n], in nats.
-    Losses(Tensor),
-}
-
-/// A stage's parameters on a device, and how a pass goes through them.
+/// A stage's parameters.
 pub(super) struct Graph {
     config: ModelConfig,
     stage: StageIndex,
     device: Device,
     dtype: DType,
-    /// By name, without `.weight`.
-    parameters: BTreeMap<String, Var>,
+    /// By the layout's names.
+    parameters: Arc<BTreeMap<String, Var>>,
     /// Of the rotary positions: [context, head_width / 2] each.
     cosines: Tensor,
     sines: Tensor,
@@ -45,7 +37,7 @@ impl Graph {
         for parameter in weights.layout().parameters() {
             let values = &weights.values()[parameter.range.clone()];
             let tensor = Tensor::from_slice(values, parameter.shape.as_slice(), device)?.to_dtype(dtype)?;
-            parameters.insert(parameter.name.trim_end_matches(".weight").to_owned(), Var::from_tensor(&tensor)?);
+            parameters.insert(parameter.name.clone(), Var::from_tensor(&tensor)?);
         }
         let (context, half) = (config.context, config.head_width() / 2);
         let table = |f: fn(f64) -> f64| {
@@ -62,32 +54,18 @@ impl Graph {
             1 => None,
             each => Some(Tensor::from_iter((0..heads).map(|head| (head / each) as u32), device)?),
         };
-        let (config, device) = (config.clone(), device.clone());
+        let (config, device, parameters) = (config.clone(), device.clone(), Arc::new(parameters));
         Ok(Self { config, stage: weights.stage(), device, dtype, parameters, cosines, sines, mask, readers })
     }
 
-    pub(super) fn device(&self) -> &Device {
-        &self.device
-    }
-
-    pub(super) fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    /// A parameter by the name that the layout has for it.
-    pub(super) fn parameter(&self, name: &str) -> Option<&Var> {
-        self.parameters.get(name.trim_end_matches(".weight"))
-    }
-
     fn weight(&self, name: &str) -> Result<&Tensor> {
-        match self.parameters.get(name) {
+        match self.parameters.get(&format!("{name}.weight")) {
             Some(var) => Ok(var.as_tensor()),
             None => candle_core::bail!("stage {} has no parameter {name}", self.stage),
         }
     }
 
-    /// `z`: [n, boundary width]; none where nothing comes in.
-    pub(super) fn forward(&self, tokens: &TokenBatch, z: Option<&Tensor>) -> Result<Passed> {
+    fn pass(&self, tokens: &TokenBatch, z: Option<&Tensor>) -> Result<Passed> {
         let ids = Tensor::from_iter(tokens.inputs(), &self.device)?;
         let index = self.stage.as_usize();
         let mut x = match index.checked_sub(1) {
@@ -185,6 +163,43 @@ impl Graph {
         let first = (a.broadcast_mul(&cosines)? - b.broadcast_mul(&sines)?)?;
         let second = (b.broadcast_mul(&cosines)? + a.broadcast_mul(&sines)?)?;
         Tensor::cat(&[first, second], D::Minus1)?.contiguous()
+    }
+}
+
+impl Model for Graph {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn forward(&mut self, tokens: &TokenBatch, z: Option<Tensor>) -> Result<(Passed, Return)> {
+        let incoming = z.map(|z| Var::from_tensor(&z)).transpose()?;
+        let passed = self.pass(tokens, incoming.as_ref().map(Var::as_tensor))?;
+        let outgoing = match &passed {
+            Passed::Boundary(x) | Passed::Losses(x) => Some(x.clone()),
+            Passed::Nothing => None,
+        };
+        let parameters = self.parameters.clone();
+        let back: Return = Box::new(move |gradient, sums| {
+            // Candle starts from ones: the derivative of Σ z·g by z is g. Through a boundary of width 0 no gradient comes.
+            let end = match (outgoing, gradient) {
+                (Some(z), Some(gradient)) => (z * gradient)?,
+                (Some(losses), None) => losses,
+                (None, _) => return Ok(None),
+            };
+            let store = end.sum_all()?.backward()?;
+            for (name, var) in parameters.iter() {
+                if let Some(gradient) = store.get(var) {
+                    // Detached: else every sum would keep the graph of all before it.
+                    sums.add(name, gradient.detach())?;
+                }
+            }
+            incoming.map(|z| store.get(&z).cloned().map_or_else(|| z.zeros_like(), Ok)).transpose()
+        });
+        Ok((passed, back))
     }
 }
 

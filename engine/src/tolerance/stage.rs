@@ -1,10 +1,13 @@
 //! A stage on a device, behind the interface of the exact one.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 
 use super::{
     accelerator::Accelerator,
-    graph::{Graph, Passed},
+    graph::Graph,
+    model::{Model, Passed, Return},
+    passes::Passes,
+    way::Sums,
 };
 use crate::{
     boundary::BoundaryTensor,
@@ -14,24 +17,23 @@ use crate::{
     tokens::TokenBatch,
 };
 
-/// What a microbatch between its passes keeps, beside the graph that hangs on it.
+/// What a microbatch between its passes keeps.
 struct Pass {
-    incoming: Option<Var>,
-    outgoing: Passed,
+    back: Return,
     rows: usize,
 }
 
 /// One stage with its weights, computed by Candle's operations on a device. Its results differ from those of
 /// [`Stage`](crate::Stage) by roundings, and from machine to machine; nothing is promised about their bits.
 ///
-/// A microbatch in flight holds the whole graph of its pass on the device: several times what the exact stage keeps.
+/// A microbatch in flight holds what its way back reads on the device, attention's shares of context² for each head among it:
+/// several times what the exact stage keeps.
 pub struct DeviceStage {
     config: ModelConfig,
     stage: StageIndex,
-    graph: Graph,
+    model: Box<dyn Model>,
     in_flight: Flights<Pass>,
-    /// The gradients' sum, on the device, as the layout has the parameters; none for those that had no gradient yet.
-    sums: Vec<Option<Tensor>>,
+    sums: Sums,
     tokens: u64,
 }
 
@@ -46,24 +48,25 @@ impl DeviceStage {
         max_in_flight: usize,
         accelerator: Accelerator,
     ) -> Result<Self, StageError> {
-        Self::on(config, weights, max_in_flight, &accelerator.open()?, DType::F32)
+        let device = accelerator.open()?;
+        Self::of(config, weights, max_in_flight, || Ok(Box::new(Passes::new(config, weights, &device)?)))
     }
 
-    /// The same in f64 on the processor: nearer to the formula than any f32, and slow. What the errors of others are
-    /// measured against.
+    /// The formulas in f64 on the processor, differentiated by Candle: nearer to what is meant than any f32, and slow. What the
+    /// errors of others are measured against.
     ///
     /// # Errors
     /// When weights and model do not fit each other.
     pub fn reference(config: &ModelConfig, weights: &Weights, max_in_flight: usize) -> Result<Self, StageError> {
-        Self::on(config, weights, max_in_flight, &Device::Cpu, DType::F64)
+        let graph = || Graph::new(config, weights, &Device::Cpu, DType::F64);
+        Self::of(config, weights, max_in_flight, || Ok(Box::new(graph()?)))
     }
 
-    fn on(
+    fn of(
         config: &ModelConfig,
         weights: &Weights,
         max_in_flight: usize,
-        device: &Device,
-        dtype: DType,
+        model: impl FnOnce() -> candle_core::Result<Box<dyn Model>>,
     ) -> Result<Self, StageError> {
         config.validate()?;
         let stage = weights.stage();
@@ -75,9 +78,9 @@ impl DeviceStage {
         Ok(Self {
             config: config.clone(),
             stage,
-            graph: Graph::new(config, weights, device, dtype)?,
+            model: model()?,
             in_flight: Flights::new(stage, max_in_flight),
-            sums: vec![None; layout.parameters().len()],
+            sums: Sums::default(),
             tokens: 0,
         })
     }
@@ -97,16 +100,16 @@ impl DeviceStage {
         let rows = tokens.tokens();
         Handed::Incoming.check(&self.config, self.stage, rows, incoming)?;
         let incoming = match incoming.filter(|z| z.width() > 0) {
-            Some(z) => Some(Var::from_tensor(&self.to_device(z)?)?),
+            Some(z) => Some(self.to_device(z)?),
             None => None,
         };
-        let outgoing = self.graph.forward(tokens, incoming.as_ref().map(Var::as_tensor))?;
+        let (outgoing, back) = self.model.forward(tokens, incoming)?;
         let output = match &outgoing {
             Passed::Boundary(z) => StageOutput::Boundary(from_device(z)?),
             Passed::Nothing => StageOutput::Boundary(BoundaryTensor::empty(rows)),
             Passed::Losses(losses) => StageOutput::Loss { loss_sum: sum(losses)?, tokens: rows as u64 },
         };
-        self.in_flight.insert(id, Pass { incoming, outgoing, rows });
+        self.in_flight.insert(id, Pass { back, rows });
         Ok(output)
     }
 
@@ -122,37 +125,17 @@ impl DeviceStage {
         let rows = self.in_flight.get(id)?.rows;
         Handed::OutgoingGradient.check(&self.config, self.stage, rows, gradient)?;
         let pass = self.in_flight.take(id)?;
-        let store = match (&pass.outgoing, gradient) {
-            (Passed::Losses(losses), _) => Some(losses.sum_all()?.backward()?),
-            // Candle starts from ones: the derivative of Σ z·g by z is g.
-            (Passed::Boundary(z), Some(gradient)) => Some((z * self.to_device(gradient)?)?.sum_all()?.backward()?),
-            // Through a boundary of width 0 no gradient comes.
-            _ => None,
-        };
-        if let Some(store) = &store {
-            let layout = self.config.layout(self.stage)?;
-            for (parameter, sum) in layout.parameters().iter().zip(&mut self.sums) {
-                let found = self.graph.parameter(&parameter.name).and_then(|var| store.get(var));
-                if let Some(gradient) = found {
-                    // Detached: else every sum would keep the graph of all before it.
-                    *sum = Some(match &sum {
-                        Some(before) => (before + gradient)?.detach(),
-                        None => gradient.detach(),
-                    });
-                }
-            }
-        }
+        let gradient = gradient.filter(|gradient| gradient.width() > 0);
+        let gradient = gradient.map(|gradient| self.to_device(gradient)).transpose()?;
+        let passed_back = (pass.back)(gradient, &mut self.sums)?;
         self.tokens += rows as u64;
         if self.config.is_first(self.stage) {
             return Ok(None);
         }
-        match (&pass.incoming, store) {
-            (Some(incoming), Some(store)) => match store.get(incoming) {
-                Some(gradient) => Ok(Some(from_device(gradient)?)),
-                None => Ok(Some(from_device(&incoming.zeros_like()?)?)),
-            },
-            _ => Ok(Some(BoundaryTensor::empty(rows))),
-        }
+        Ok(Some(match passed_back {
+            Some(gradient) => from_device(&gradient)?,
+            None => BoundaryTensor::empty(rows),
+        }))
     }
 
     /// Forgets a microbatch in flight; says whether there was one. Its gradients are not counted.
@@ -171,11 +154,10 @@ impl DeviceStage {
     /// When the device does not give them.
     pub fn take_gradients(&mut self) -> Result<Gradients, StageError> {
         let mut gradients = Gradients::zero(&self.config, self.stage)?;
-        let ranges: Vec<_> = gradients.layout().parameters().iter().map(|parameter| parameter.range.clone()).collect();
-        for (range, sum) in ranges.into_iter().zip(&mut self.sums) {
-            if let Some(sum) = sum.take() {
-                let values = sum.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-                gradients.values_mut()[range].copy_from_slice(&values);
+        let layout = self.config.layout(self.stage)?;
+        for parameter in layout.parameters() {
+            if let Some(sum) = self.sums.take(&parameter.name) {
+                copy(&sum.to_dtype(DType::F32)?, &mut gradients.values_mut()[parameter.range.clone()])?;
             }
         }
         gradients.count_tokens(std::mem::take(&mut self.tokens));
@@ -183,12 +165,21 @@ impl DeviceStage {
     }
 
     fn to_device(&self, tensor: &BoundaryTensor) -> candle_core::Result<Tensor> {
-        tensor.to_tensor()?.to_dtype(self.graph.dtype())?.to_device(self.graph.device())
+        tensor.to_tensor()?.to_dtype(self.model.dtype())?.to_device(self.model.device())
     }
 }
 
 fn from_device(tensor: &Tensor) -> candle_core::Result<BoundaryTensor> {
     BoundaryTensor::from_tensor(&tensor.to_dtype(DType::F32)?)
+}
+
+fn copy(tensor: &Tensor, values: &mut [f32]) -> candle_core::Result<()> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return super::cuda::download(tensor, values);
+    }
+    values.copy_from_slice(&tensor.flatten_all()?.to_vec1::<f32>()?);
+    Ok(())
 }
 
 /// In f64, on the processor: an f32 would round a sum over many tokens, and not every device has more.
