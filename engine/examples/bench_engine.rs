@@ -23,9 +23,7 @@ use std::{
 
 use engine::{
     Cpu, Gradients, Instructions, MicrobatchId, ModelConfig, OptimizerConfig, Stage, StageError, StageIndex,
-    StageOutput, TokenBatch, UncutTrainer, WholeModel, checkpoint,
-    model::ParameterKind,
-    tolerance::DeviceStage,
+    StageOutput, TokenBatch, UncutTrainer, WholeModel, checkpoint, model::ParameterKind, tolerance::DeviceStage,
     uncut::UncutError,
 };
 use rustix::time::ClockId;

@@ -199,14 +199,7 @@ fn main() -> Result<(), Failure> {
     for command in arguments.get(2..).unwrap_or_default() {
         all.push(Who::Program(Program::start(command)?));
     }
-    let saving = [
-        Who::Bits(15),
-        Who::Bits(10),
-        Who::Bits(7),
-        Who::StepBefore,
-        Who::SkipsLayer,
-        Who::Echo,
-    ];
+    let saving = [Who::Bits(15), Who::Bits(10), Who::Bits(7), Who::StepBefore, Who::SkipsLayer, Who::Echo];
     if !honest {
         all.extend(saving);
     }

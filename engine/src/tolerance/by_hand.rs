@@ -71,8 +71,8 @@ pub(super) fn gated(x: &Tensor, w: Parameter) -> Result<(Tensor, Back)> {
     let y = (gate.silu()? * &up)?;
     let x = x.clone();
     let back: Back = Box::new(move |dy, sums| {
-        let (open, slope) = silu_slope(&gate)?;
-        let d_up = (&dy * open)?;
+        let (opened, slope) = silu_slope(&gate)?;
+        let d_up = (&dy * opened)?;
         let d_gate = ((dy * up)? * slope)?;
         sums.add(&w.name, Tensor::cat(&[d_gate.t()?.matmul(&x)?, d_up.t()?.matmul(&x)?], 0)?)?;
         d_gate.matmul(&halves.0)? + d_up.matmul(&halves.1)?
@@ -242,7 +242,8 @@ pub(super) fn attention(qkv: &Tensor, how: Heads) -> Result<(Tensor, Back)> {
         for ((block, shares), mixed) in how.blocks.iter().zip(shares).zip(mixed) {
             let dy = how.rows(&dy, block)?;
             let d_values = shares.transpose(1, 2)?.matmul(&dy)?;
-            let subtracted = (&dy * mixed)?.sum_keepdim(D::Minus1)?.neg()?.pad_with_zeros(D::Minus1, 0, SUBTRACTED - 1)?;
+            let subtracted =
+                (&dy * mixed)?.sum_keepdim(D::Minus1)?.neg()?.pad_with_zeros(D::Minus1, 0, SUBTRACTED - 1)?;
             let seen = widened.narrow(1, 0, block.keys())?;
             let d_shares = Tensor::cat(&[dy, subtracted], D::Minus1)?.matmul(&seen.transpose(1, 2)?)?;
             let d_scores = (shares * d_shares)?;
@@ -268,8 +269,28 @@ pub(super) fn attention(qkv: &Tensor, how: Heads) -> Result<(Tensor, Back)> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+
     use super::{super::way::Sums, *};
     use crate::model::Bottleneck;
+
+    #[test]
+    fn tables_of_every_length_take_the_sums_of_the_rows_read() {
+        let ids = [3_u32, 0, 3, 9, 3];
+        let dy: Vec<f32> = (0..15).map(|i| i as f32).collect();
+        let on_device =
+            (Tensor::new(&ids, &Device::Cpu).unwrap(), Tensor::from_slice(&dy, (5, 3), &Device::Cpu).unwrap());
+        for vocab in [10, ONE_HOT_VOCAB, ONE_HOT_VOCAB + 1] {
+            let values = Tensor::ones((vocab, 3), DType::F32, &Device::Cpu).unwrap();
+            let table = Parameter { name: "table".into(), values };
+            let found = embedding_gradient(&on_device.0, &on_device.1, &table).unwrap();
+            let mut sums = vec![0.0; vocab * 3];
+            for (place, id) in ids.iter().enumerate() {
+                (0..3).for_each(|column| sums[*id as usize * 3 + column] += dy[place * 3 + column]);
+            }
+            assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), sums, "{vocab} rows");
+        }
+    }
 
     #[test]
     fn blocks_of_queries_change_roundings_only() {
