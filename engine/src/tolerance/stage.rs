@@ -116,7 +116,8 @@ impl DeviceStage {
     /// As [`Stage::backward`](crate::Stage::backward).
     ///
     /// # Errors
-    /// When the gradient does not fit, there was no forward pass, or the device fails.
+    /// When the gradient does not fit or there was no forward pass; nothing changes then. When the device fails: the microbatch is
+    /// lost, and nothing of it is in the sum.
     pub fn backward(
         &mut self,
         id: MicrobatchId,
@@ -127,15 +128,15 @@ impl DeviceStage {
         let pass = self.in_flight.take(id)?;
         let gradient = gradient.filter(|gradient| gradient.width() > 0);
         let gradient = gradient.map(|gradient| self.to_device(gradient)).transpose()?;
-        let passed_back = (pass.back)(gradient, &mut self.sums)?;
-        self.tokens += rows as u64;
-        if self.config.is_first(self.stage) {
-            return Ok(None);
-        }
-        Ok(Some(match passed_back {
+        // Counted when all of it is there: a pass that fails half-way would leave a gradient that is nobody's.
+        let mut found = Sums::default();
+        let passed_back = match (pass.back)(gradient, &mut found)? {
             Some(gradient) => from_device(&gradient)?,
             None => BoundaryTensor::empty(rows),
-        }))
+        };
+        self.sums.absorb(found)?;
+        self.tokens += rows as u64;
+        Ok((!self.config.is_first(self.stage)).then_some(passed_back))
     }
 
     /// Forgets a microbatch in flight; says whether there was one. Its gradients are not counted.
@@ -151,16 +152,17 @@ impl DeviceStage {
     /// The gradients summed since the last call, rounded to f32; the sum starts anew.
     ///
     /// # Errors
-    /// When the device does not give them.
+    /// When the device does not give them. They are lost then, and the sum starts anew.
     pub fn take_gradients(&mut self) -> Result<Gradients, StageError> {
+        let (mut sums, tokens) = (std::mem::take(&mut self.sums), std::mem::take(&mut self.tokens));
         let mut gradients = Gradients::zero(&self.config, self.stage)?;
         let layout = self.config.layout(self.stage)?;
         for parameter in layout.parameters() {
-            if let Some(sum) = self.sums.take(&parameter.name) {
+            if let Some(sum) = sums.take(&parameter.name) {
                 copy(&sum.to_dtype(DType::F32)?, &mut gradients.values_mut()[parameter.range.clone()])?;
             }
         }
-        gradients.count_tokens(std::mem::take(&mut self.tokens));
+        gradients.count_tokens(tokens);
         Ok(gradients)
     }
 
