@@ -209,8 +209,8 @@ impl StageMemory {
         let muon = muon.max().unwrap_or(0) * F32_BYTES;
         let merge = match workload.contributions as u128 {
             0 => 0,
-            // Contributions, their mean, the next weights; the next state.
-            contributions => (contributions + 2) * parameters + state + muon,
+            // Contributions, the mean of several, the next weights; the next state.
+            contributions => (contributions + 1 + u128::from(contributions > 1)) * parameters + state + muon,
         };
         let bytes = |value: u128| u64::try_from(value).unwrap_or(u64::MAX);
         Self {

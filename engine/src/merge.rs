@@ -8,8 +8,8 @@ use crate::{
     buffer::Buffer,
     cpu::Cpu,
     model::{Gradients, Parameter, StageIndex, Weights},
-    ops::lanes::{add_scaled, all_finite, scaled, square_sum},
-    optimizer::{OptimizerConfig, OptimizerState},
+    ops::lanes::{add_scaled, scaled, square_sum},
+    optimizer::{MeanGradient, OptimizerConfig, OptimizerState},
 };
 
 /// Most contributions to one merge.
@@ -122,11 +122,23 @@ pub(crate) fn merge_in_place(
         if ordered.is_empty() {
             return Ok(());
         }
-        let mean = average(cpu, weights, &ordered, &norms);
         let stage = weights.stage();
+        let mean;
+        let gradient = match ordered.as_slice() {
+            // One alone is the median and the average: its mean and the norm of that take no other pass.
+            [alone] => MeanGradient {
+                values: alone.gradients.values(),
+                factors: vec![(1.0 / alone.gradients.tokens() as f64) as f32; norms[0].len()],
+                norm: norms[0].iter().map(|norm| norm * norm).sum::<f64>().sqrt(),
+            },
+            _ => {
+                mean = average(cpu, weights, &ordered, &norms);
+                MeanGradient { values: &mean, factors: vec![1.0; norms[0].len()], norm: square_sum(cpu, &mean).sqrt() }
+            }
+        };
         let (layout, values) = weights.parts_mut();
-        state.apply(cpu, config, layout, values, &mean);
-        if all_finite(cpu, values) { Ok(()) } else { Err(MergeError::Diverged { stage }) }
+        let finite = state.apply(cpu, config, layout, values, &gradient);
+        if finite { Ok(()) } else { Err(MergeError::Diverged { stage }) }
     })
 }
 

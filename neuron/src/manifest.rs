@@ -25,8 +25,8 @@ use crate::wire::{self, WireError};
 
 /// Most bytes of an encoded manifest.
 pub const MAX_MANIFEST_BYTES: usize = 32 * 1024;
-/// The layout that this code writes and reads.
-pub const MANIFEST_VERSION: u16 = 2;
+/// The layout that this code writes and reads, and the bits that its engine computes: it grows with either.
+pub const MANIFEST_VERSION: u16 = 3;
 /// Most bytes of each of the two texts that only the engine reads.
 pub const MAX_ENGINE_TEXT_BYTES: usize = 8 * 1024;
 /// Most stages: a stage fits a `u16` with room, and every stage needs replicas.
@@ -43,7 +43,8 @@ pub const POSTS_PER_WINDOW: u32 = 2;
 /// Everything consensus-relevant of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Layout of this structure. A reader of another version refuses instead of misreading.
+    /// Layout of this structure, and the engine's bits. A program of another version refuses instead of misreading, or of
+    /// computing what its peers would convict it for.
     pub version: u16,
     /// Hash of the chain's first block. Differing: signatures and posts would count on the wrong chain.
     pub genesis: Hash,
@@ -518,7 +519,7 @@ pub(crate) mod tests {
     fn golden() {
         assert_eq!(
             manifest().run_id().unwrap().to_string(),
-            "c4e2bdee6798c02d5529396d2e3ae3388688b597984c20a8a940fb314029dbeb"
+            "8638da0189b3c598998954f86d533a028c7eb8a68fc4e5e46cc3d1cbddf1a854"
         );
     }
 

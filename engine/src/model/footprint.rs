@@ -5,10 +5,7 @@ use super::{
     config::{Bottleneck, ModelConfig, StageIndex},
     plan::Recompute,
 };
-use crate::ops::{
-    attention::QUERY_ROWS,
-    matrix::{INNER_PIECE, packed_values},
-};
+use crate::ops::{attention::QUERY_ROWS, causal_softmax::score_stride, matrix::INNER_PIECE, product::packed_values};
 
 /// Sizes of one stage for microbatches of one size; counts of f32 values.
 pub(crate) struct Footprint<'a> {
@@ -119,7 +116,7 @@ impl<'a> Footprint<'a> {
     fn threads_values(&self, threads: u128) -> u128 {
         let (config, context) = (self.config, self.context);
         let head = config.head_width() as u128;
-        let scores = 2 * context.min(QUERY_ROWS as u128) * context + 2 * context * head;
+        let scores = 2 * context.min(QUERY_ROWS as u128) * score_stride(context as usize) as u128 + 2 * context * head;
         let layout = super::plan::layout(config, self.stage);
         let matrices = layout.parameters().iter().filter(|parameter| parameter.shape.len() == 2);
         let packed = matrices.map(|parameter| {

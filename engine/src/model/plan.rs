@@ -12,7 +12,7 @@ use super::{
 use crate::{
     buffer::Buffer,
     cpu::Cpu,
-    ops::attention::{Rotary, Shape},
+    ops::{attention::Shape, rotary::Rotary},
     tokens::TokenBatch,
 };
 

@@ -3,57 +3,23 @@
 //!
 //! Sequences do not see each other, so threads divide them.
 
+use std::ops::Range;
+
 use super::{
-    kernel::kernels,
-    lanes::{dot, exp, max, sum},
+    causal_softmax::{Softmax, score_stride, softmax, softmax_back},
     matrix::{INNER_PIECE, Into, View, multiply},
+    product::soon,
+    rotary::{Heads, Rotary, turn, turn_back},
     transpose::transpose,
 };
-use crate::{aligned::CACHE_LINE, buffer::Buffer, cpu::Cpu};
+use crate::{buffer::Buffer, cpu::Cpu};
 
-/// Queries whose scores are held at once. Smaller wastes less of the causal triangle, larger feeds the multipliers
-/// better. Part of the bits of the gradients of keys and values.
+/// Queries whose scores are held at once on the way back, where larger feeds the multipliers better. Part of the bits of the
+/// gradients of keys and values.
 pub(crate) const QUERY_ROWS: usize = 64;
-
-/// The angle at place `i` of a table of `half` features a position: `position / base^(feature / half)`, in f64 (Su et al. 2021).
-pub(crate) fn rotary_angle(i: usize, half: usize, base: u32) -> f64 {
-    (i / half) as f64 / libm::pow(f64::from(base), (i % half) as f64 / half as f64)
-}
-
-/// Cosines and sines of the rotary encoding, [context, head_width / 2] each. Feature i turns together with feature
-/// i + head_width / 2, as in Llama checkpoints.
-pub(crate) struct Rotary {
-    cosines: Vec<f32>,
-    sines: Vec<f32>,
-    half: usize,
-}
-
-impl Rotary {
-    pub(crate) fn new(context: usize, head_width: usize, base: u32) -> Self {
-        let half = head_width / 2;
-        let table = |f: fn(f64) -> f64| (0..context * half).map(|i| f(rotary_angle(i, half, base)) as f32).collect();
-        Self { cosines: table(libm::cos), sines: table(libm::sin), half }
-    }
-
-    #[inline(always)]
-    fn at(&self, position: usize) -> (&[f32], &[f32]) {
-        let range = position * self.half..(position + 1) * self.half;
-        (&self.cosines[range.clone()], &self.sines[range])
-    }
-}
-
-/// Turns a head's features by the angles of their position; with negated sines, back.
-#[inline(always)]
-fn rotate(from: &[f32], to: &mut [f32], cosines: &[f32], sines: &[f32], direction: f32, scale: f32) {
-    let half = cosines.len();
-    let ((from_a, from_b), (to_a, to_b)) = (from.split_at(half), to.split_at_mut(half));
-    let pairs = from_a.iter().zip(from_b).zip(to_a.iter_mut().zip(to_b));
-    for (((&a, &b), (to_a, to_b)), (&cosine, &sine)) in pairs.zip(cosines.iter().zip(sines)) {
-        let sine = sine * direction;
-        *to_a = (a * cosine - b * sine) * scale;
-        *to_b = (b * cosine + a * sine) * scale;
-    }
-}
+/// Queries whose scores are computed at once, up to the last key that one of them may see: smaller wastes less of the causal
+/// triangle.
+const SCORE_ROWS: usize = 32;
 
 /// Sizes of one attention.
 #[derive(Clone, Copy)]
@@ -87,6 +53,11 @@ impl Shape {
         self.context * self.qkv_width()
     }
 
+    /// For the turn of a sequence.
+    fn all_heads(&self) -> Heads {
+        Heads { queries: self.heads, keys: self.kv_heads, width: self.head_width, context: self.context }
+    }
+
     /// Heads of queries that share one of keys and values.
     fn group(&self) -> usize {
         self.heads / self.kv_heads
@@ -106,8 +77,7 @@ pub(crate) struct Attended {
     pub(crate) output: Buffer,
     /// Per sequence, head after head: queries (turned and scaled), keys (turned), values; [context, head_width] each.
     rotated: Buffer,
-    /// Per sequence, head and query: its highest score, and 1 / Σ exp(score − highest). With both, the way back finds
-    /// the same probabilities to the last bit.
+    /// Per sequence, head and query.
     softmaxes: Vec<Softmax>,
 }
 
@@ -118,26 +88,27 @@ impl Attended {
     }
 }
 
-#[derive(Clone, Copy, Default)]
-struct Softmax {
-    highest: f32,
-    scale: f32,
-}
-
 /// qkv: [n, (heads + 2 · kv_heads) · head_width], queries, keys and values of all heads side by side.
 pub(crate) fn forward(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary) -> Attended {
     let Shape { batch, context, heads, .. } = shape;
     let mut rotated = cpu.buffer(batch * shape.sequence());
     let mut output = cpu.buffer(batch * context * shape.width());
     let mut softmaxes = vec![Softmax::default(); batch * heads * context];
-    let sequences = qkv
-        .chunks_exact(shape.sequence())
-        .zip(rotated.chunks_exact_mut(shape.sequence()))
-        .zip(output.chunks_exact_mut(context * shape.width()))
-        .zip(softmaxes.chunks_exact_mut(heads * context));
-    cpu.each(sequences, |(((qkv, rotated), output), softmaxes)| {
-        turn(cpu, qkv, shape, rotary, rotated);
-        attend(cpu, shape, rotated, output, softmaxes);
+    let share = cpu.share(batch);
+    let (of_qkv, of_output, of_softmaxes) = (shape.sequence(), context * shape.width(), heads * context);
+    let shares = qkv
+        .chunks(share * of_qkv)
+        .zip(rotated.chunks_mut(share * of_qkv))
+        .zip(output.chunks_mut(share * of_output))
+        .zip(softmaxes.chunks_mut(share * of_softmaxes));
+    cpu.each(shares, |(((qkv, rotated), output), softmaxes)| {
+        let of_sequence = |i: usize| qkv.chunks_exact(of_qkv).nth(i).unwrap_or(&[]);
+        let outputs = output.chunks_exact_mut(of_output).zip(softmaxes.chunks_exact_mut(of_softmaxes));
+        for (i, (rotated, (output, softmaxes))) in rotated.chunks_exact_mut(of_qkv).zip(outputs).enumerate() {
+            turn(cpu, of_sequence(i), shape.all_heads(), rotary, rotated);
+            soon([of_sequence(i + 1), &[], &[], &[]]);
+            attend(cpu, shape, rotated, output, softmaxes);
+        }
     });
     Attended { output, rotated, softmaxes }
 }
@@ -146,132 +117,85 @@ pub(crate) fn forward(cpu: &Cpu, qkv: &[f32], shape: Shape, rotary: &Rotary) -> 
 fn attend(cpu: &Cpu, shape: Shape, rotated: &[f32], output: &mut [f32], softmaxes: &mut [Softmax]) {
     let Shape { context, head_width, .. } = shape;
     let (queries, keys, values) = shape.parts(rotated);
-    let mut scores = cpu.buffer(QUERY_ROWS.min(context) * context);
+    let mut scores = cpu.buffer(SCORE_ROWS.min(context) * score_stride(context));
     let mut keys_across = cpu.buffer(shape.head());
     let heads = queries.chunks_exact(shape.head()).zip(softmaxes.chunks_exact_mut(context)).enumerate();
     for (head, (queries, softmaxes)) in heads {
         let shared = head / shape.group() * shape.head();
         if head.is_multiple_of(shape.group()) {
-            transpose(cpu, &keys[shared..][..shape.head()], head_width, &mut keys_across);
+            transpose(cpu, (&keys[shared..], head_width), (context, head_width), &mut keys_across);
         }
-        for first in (0..context).step_by(QUERY_ROWS) {
-            let rows = QUERY_ROWS.min(context - first);
+        for first in (0..context).step_by(SCORE_ROWS) {
+            let rows = SCORE_ROWS.min(context - first);
             let visible = first + rows;
-            raw_scores(cpu, queries, &keys_across, shape, first, &mut scores);
-            softmax(cpu, &mut scores[..rows * visible], visible, first, &mut softmaxes[first..][..rows]);
+            let lie = View::rows(score_stride(visible));
+            raw_scores(cpu, (queries, &keys_across), shape, first..visible, (&mut scores, lie));
+            let softmaxes = &mut softmaxes[first..visible];
+            softmax(cpu, &mut scores[..rows * lie.row_stride], lie.row_stride, first, softmaxes);
             let to = View::rows(shape.width()).at(first * shape.width() + head * head_width);
             multiply(
                 cpu,
                 (rows, head_width, visible),
                 INNER_PIECE,
                 (output, to, Into::Replaced),
-                (&scores, View::rows(visible)),
+                (&scores, lie),
                 (&values[shared..], View::rows(head_width)),
             );
         }
     }
 }
 
-kernels! {
-    /// Sorts a sequence's qkv by head and turns queries and keys; queries also take the scale of the scores.
-    fn turn(qkv: &[f32], shape: Shape, rotary: &Rotary, rotated: &mut [f32]) {
-        let Shape { heads, kv_heads, head_width, .. } = shape;
-        let scale = 1.0 / (head_width as f32).sqrt();
-        for (position, row) in qkv.chunks_exact(shape.qkv_width()).enumerate() {
-            let (cosines, sines) = rotary.at(position);
-            for (head, from) in row.chunks_exact(head_width).enumerate() {
-                let to = &mut rotated[head * shape.head() + position * head_width..][..head_width];
-                if head < heads {
-                    rotate(from, to, cosines, sines, 1.0, scale);
-                } else if head < heads + kv_heads {
-                    rotate(from, to, cosines, sines, 1.0, 1.0);
-                } else {
-                    to.copy_from_slice(from);
-                }
-            }
-        }
-    }
-}
-
-/// scores = Q·Kᵀ for a block of queries from `first` and the keys they may see at most; [rows, first + rows].
-/// `keys_across`: [head_width, context].
-fn raw_scores(cpu: &Cpu, queries: &[f32], keys_across: &[f32], shape: Shape, first: usize, scores: &mut [f32]) {
+/// scores = Q·Kᵀ for some queries and the keys they may see at most. `across`: their keys, [head_width, context].
+fn raw_scores(
+    cpu: &Cpu,
+    (queries, across): (&[f32], &[f32]),
+    shape: Shape,
+    rows: Range<usize>,
+    (scores, lie): (&mut [f32], View),
+) {
     let Shape { context, head_width, .. } = shape;
-    let rows = QUERY_ROWS.min(context - first);
-    let visible = first + rows;
     multiply(
         cpu,
-        (rows, visible, head_width),
+        (rows.len(), rows.end, head_width),
         INNER_PIECE,
-        (scores, View::rows(visible), Into::Replaced),
-        (queries, View::rows(head_width).at(first * head_width)),
-        (keys_across, View::rows(context)),
+        (scores, lie, Into::Replaced),
+        (queries, View::rows(head_width).at(rows.start * head_width)),
+        (across, View::rows(context)),
     );
-}
-
-/// How far a row is gone through where the first `seen` of its `visible` values count: what is left of a vector would be
-/// gone through value by value, and costs more than the rest of a row.
-#[inline(always)]
-fn whole_vectors(seen: usize, visible: usize) -> usize {
-    seen.next_multiple_of(CACHE_LINE).min(visible)
-}
-
-/// Puts a value in place of what is in a row from `seen` up to `whole`, the end of the last vector that is gone through: as
-/// a choice within that vector, for filling some few values would be a call.
-#[inline(always)]
-fn mask(row: &mut [f32], seen: usize, whole: usize, value: f32) {
-    let start = (seen - 1) / CACHE_LINE * CACHE_LINE;
-    match row[start..whole].first_chunk_mut::<CACHE_LINE>() {
-        Some(last) => {
-            for (i, last) in last.iter_mut().enumerate() {
-                *last = if start + i < seen { *last } else { value };
-            }
-        }
-        None => row[seen..whole].fill(value),
-    }
-}
-
-kernels! {
-    /// Row by row over the keys up to the query's own position; zero beyond.
-    fn softmax(scores: &mut [f32], visible: usize, first: usize, softmaxes: &mut [Softmax]) {
-        for (i, (row, softmax)) in scores.chunks_exact_mut(visible).zip(softmaxes).enumerate() {
-            let seen = first + i + 1;
-            let whole = whole_vectors(seen, visible);
-            mask(row, seen, whole, f32::NEG_INFINITY);
-            let highest = max(&row[..whole]);
-            for value in row[..whole].iter_mut() {
-                *value = exp(*value - highest);
-            }
-            mask(row, seen, whole, 0.0);
-            row[whole..].fill(0.0);
-            let scale = 1.0 / sum(&row[..whole]);
-            for value in row[..whole].iter_mut() {
-                *value *= scale;
-            }
-            *softmax = Softmax { highest, scale };
-        }
-    }
 }
 
 /// The gradient of qkv from that of the output.
 pub(crate) fn backward(cpu: &Cpu, d_output: &[f32], attended: &Attended, shape: Shape, rotary: &Rotary) -> Buffer {
     let Shape { batch, context, heads, .. } = shape;
     let mut d_qkv = cpu.buffer(batch * shape.sequence());
-    let sequences = d_qkv
-        .chunks_exact_mut(shape.sequence())
-        .zip(attended.rotated.chunks_exact(shape.sequence()))
-        .zip(attended.output.chunks_exact(context * shape.width()))
-        .zip(d_output.chunks_exact(context * shape.width()))
-        .zip(attended.softmaxes.chunks_exact(heads * context));
-    cpu.each(sequences, |((((d_qkv, rotated), output), d_output), softmaxes)| {
-        let mut d_rotated = cpu.zeros(shape.sequence());
-        attend_back(cpu, shape, rotated, (output, d_output), softmaxes, &mut d_rotated);
-        turn_back(cpu, &d_rotated, shape, rotary, d_qkv);
+    let share = cpu.share(batch);
+    let (of_qkv, of_output, of_softmaxes) = (shape.sequence(), context * shape.width(), heads * context);
+    let shares = d_qkv
+        .chunks_mut(share * of_qkv)
+        .zip(attended.rotated.chunks(share * of_qkv))
+        .zip(attended.output.chunks(share * of_output))
+        .zip(d_output.chunks(share * of_output))
+        .zip(attended.softmaxes.chunks(share * of_softmaxes));
+    cpu.each(shares, |((((d_qkv, rotated), output), d_output), softmaxes)| {
+        let mut d_rotated = cpu.buffer(of_qkv);
+        // What the way back of a sequence reads; of the one after the last, nothing.
+        let of_sequence = |i: usize| {
+            let lies = [(rotated, of_qkv), (output, of_output), (d_output, of_output)];
+            lies.map(|(values, of_one)| values.chunks_exact(of_one).nth(i).unwrap_or(&[]))
+        };
+        let sequences = d_qkv.chunks_exact_mut(of_qkv).zip(softmaxes.chunks_exact(of_softmaxes));
+        for (i, (d_qkv, softmaxes)) in sequences.enumerate() {
+            let [next_rotated, next_output, next_d_output] = of_sequence(i + 1);
+            soon([next_output, next_d_output, next_rotated, d_qkv]);
+            let [rotated, output, d_output] = of_sequence(i);
+            attend_back(cpu, shape, rotated, (output, d_output), softmaxes, &mut d_rotated);
+            turn_back(cpu, &d_rotated, shape.all_heads(), rotary, d_qkv);
+        }
     });
     d_qkv
 }
 
-/// The reverse of [`attend`]; `d_rotated` starts at zero.
+/// The reverse of [`attend`].
 fn attend_back(
     cpu: &Cpu,
     shape: Shape,
@@ -285,112 +209,74 @@ fn attend_back(
     let (queries, keys, values) = shape.parts(rotated);
     let (d_queries, rest) = d_rotated.split_at_mut(heads * shape.head());
     let (d_keys, d_values) = rest.split_at_mut(kv_heads * shape.head());
-    let scratch = QUERY_ROWS.min(context) * context;
+    let scratch = QUERY_ROWS.min(context) * score_stride(context);
     let (mut probabilities, mut d_scores) = (cpu.buffer(scratch), cpu.buffer(scratch));
     let (mut keys_across, mut values_across) = (cpu.buffer(shape.head()), cpu.buffer(shape.head()));
     for head in 0..heads {
         let shared = head / shape.group() * shape.head();
         let (keys, values) = (&keys[shared..][..shape.head()], &values[shared..][..shape.head()]);
         if head.is_multiple_of(shape.group()) {
-            transpose(cpu, keys, head_width, &mut keys_across);
-            transpose(cpu, values, head_width, &mut values_across);
+            transpose(cpu, (keys, head_width), (context, head_width), &mut keys_across);
+            transpose(cpu, (values, head_width), (context, head_width), &mut values_across);
         }
         let (d_keys, d_values) = (&mut d_keys[shared..][..shape.head()], &mut d_values[shared..][..shape.head()]);
         let (queries, d_queries) = (&queries[head * shape.head()..], &mut d_queries[head * shape.head()..]);
+        let of_head = View::rows(head_width);
+        let outside = View::rows(width).at(head * head_width);
         for first in (0..context).step_by(QUERY_ROWS) {
-            let rows = QUERY_ROWS.min(context - first);
-            let visible = first + rows;
-            let block = View::rows(width).at(first * width + head * head_width);
-            let across = View::rows(context);
-            raw_scores(cpu, queries, &keys_across, shape, first, &mut probabilities);
-            multiply(
-                cpu,
-                (rows, visible, head_width),
-                INNER_PIECE,
-                (&mut d_scores, View::rows(visible), Into::Replaced),
-                (d_output, block),
-                (&values_across, across),
-            );
-            let softmaxes = &softmaxes[head * context + first..][..rows];
-            for (i, softmax) in softmaxes.iter().enumerate() {
-                let at = block.start + i * width;
-                let row = i * visible..(i + 1) * visible;
-                let (d_output, output) = (&d_output[at..][..head_width], &output[at..][..head_width]);
+            let end = context.min(first + QUERY_ROWS);
+            let lie = View::rows(score_stride(end));
+            for start in (first..end).step_by(SCORE_ROWS) {
+                let visible = end.min(start + SCORE_ROWS);
+                let rows = visible - start;
+                let lie = lie.at((start - first) * lie.row_stride);
+                raw_scores(cpu, (queries, &keys_across), shape, start..visible, (&mut probabilities, lie));
+                multiply(
+                    cpu,
+                    (rows, visible, head_width),
+                    INNER_PIECE,
+                    (&mut d_scores, lie, Into::Replaced),
+                    (d_output, outside.at(outside.start + start * width)),
+                    (&values_across, View::rows(context)),
+                );
+                let of_rows = lie.start..lie.start + rows * lie.row_stride;
                 softmax_back(
                     cpu,
-                    first + i + 1,
-                    *softmax,
-                    (d_output, output),
-                    &mut probabilities[row.clone()],
-                    &mut d_scores[row],
+                    (&mut probabilities[of_rows.clone()], &mut d_scores[of_rows]),
+                    lie.row_stride,
+                    start,
+                    &softmaxes[head * context + start..][..rows],
+                    (&d_output[outside.start + start * width..], &output[outside.start + start * width..]),
+                    (width, head_width),
+                );
+                multiply(
+                    cpu,
+                    (rows, head_width, visible),
+                    INNER_PIECE,
+                    (d_queries, of_head.at(start * head_width), Into::Replaced),
+                    (&d_scores, lie),
+                    (keys, of_head),
                 );
             }
-            let of_block = View::rows(head_width).at(first * head_width);
-            multiply(
-                cpu,
-                (rows, head_width, visible),
-                INNER_PIECE,
-                (d_queries, of_block, Into::Replaced),
-                (&d_scores, View::rows(visible)),
-                (keys, View::rows(head_width)),
-            );
-            multiply(
-                cpu,
-                (visible, head_width, rows),
-                INNER_PIECE,
-                (d_keys, View::rows(head_width), Into::Added),
-                (&d_scores, View::rows(visible).transposed()),
-                (queries, of_block),
-            );
-            multiply(
-                cpu,
-                (visible, head_width, rows),
-                INNER_PIECE,
-                (d_values, View::rows(head_width), Into::Added),
-                (&probabilities, View::rows(visible).transposed()),
-                (d_output, block),
-            );
-        }
-    }
-}
-
-kernels! {
-    /// A query's scores to probabilities, and the gradient of these to that of the scores; zero beyond what it has `seen`.
-    fn softmax_back(
-        seen: usize,
-        softmax: Softmax,
-        outputs: (&[f32], &[f32]),
-        probabilities: &mut [f32],
-        d_scores: &mut [f32],
-    ) {
-        let along = dot(outputs.0, outputs.1);
-        let whole = whole_vectors(seen, probabilities.len());
-        for (p, ds) in probabilities[..whole].iter_mut().zip(&mut d_scores[..whole]) {
-            *p = exp(*p - softmax.highest) * softmax.scale;
-            *ds = *p * (*ds - along);
-        }
-        mask(probabilities, seen, whole, 0.0);
-        mask(d_scores, seen, whole, 0.0);
-        probabilities[whole..].fill(0.0);
-        d_scores[whole..].fill(0.0);
-    }
-}
-
-kernels! {
-    /// The reverse of [`turn`].
-    fn turn_back(d_rotated: &[f32], shape: Shape, rotary: &Rotary, d_qkv: &mut [f32]) {
-        let Shape { heads, kv_heads, head_width, .. } = shape;
-        let scale = 1.0 / (head_width as f32).sqrt();
-        for (position, row) in d_qkv.chunks_exact_mut(shape.qkv_width()).enumerate() {
-            let (cosines, sines) = rotary.at(position);
-            for (head, to) in row.chunks_exact_mut(head_width).enumerate() {
-                let from = &d_rotated[head * shape.head() + position * head_width..][..head_width];
-                if head < heads {
-                    rotate(from, to, cosines, sines, -1.0, scale);
-                } else if head < heads + kv_heads {
-                    rotate(from, to, cosines, sines, -1.0, 1.0);
-                } else {
-                    to.copy_from_slice(from);
+            // All queries of the block see the keys before it, whose gradients have begun. Of its own keys, some are hidden from
+            // its first queries, and their gradients begin here, unless with another head.
+            let begin = if head.is_multiple_of(shape.group()) { Into::Replaced } else { Into::Added };
+            let own = (first..end).step_by(SCORE_ROWS).map(|start| (start..end.min(start + SCORE_ROWS), start, begin));
+            for (keys, from, into) in std::iter::once((0..first, first, Into::Added)).chain(own) {
+                let sums = [
+                    (&mut *d_keys, &d_scores, (queries, of_head)),
+                    (&mut *d_values, &probabilities, (d_output, outside)),
+                ];
+                for (to, scores, (of_queries, view)) in sums {
+                    let at = (from - first) * lie.row_stride + keys.start;
+                    multiply(
+                        cpu,
+                        (keys.len(), head_width, end - from),
+                        INNER_PIECE,
+                        (to, of_head.at(keys.start * head_width), into),
+                        (scores, lie.at(at).transposed()),
+                        (of_queries, view.at(view.start + from * view.row_stride)),
+                    );
                 }
             }
         }

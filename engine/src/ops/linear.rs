@@ -1,6 +1,9 @@
 //! y = x·Wᵀ, without bias. W is `[out, in]`, as checkpoints have it.
 
-use super::matrix::{INNER_PIECE, Into, View, multiply};
+use super::{
+    matrix::{INNER_PIECE, Into, View, multiply},
+    product::soon,
+};
 use crate::{buffer::Buffer, cpu::Cpu};
 
 /// y = x·Wᵀ. x: [n, in], w: [out, in] → [n, out].
@@ -60,7 +63,10 @@ pub(crate) fn weight_gradient(cpu: &Cpu, context: usize, dy: &[f32], x: &[f32], 
     let share = cpu.share(outputs);
     cpu.each(dw.chunks_mut(share * inputs).enumerate(), |(i, dw)| {
         let shape = (dw.len() / inputs, inputs, context);
-        for (dy, x) in dy.chunks_exact(context * outputs).zip(x.chunks_exact(context * inputs)) {
+        let x_of = |sequence: usize| x.chunks_exact(context * inputs).nth(sequence).unwrap_or(&[]);
+        let sequences = dy.chunks_exact(context * outputs).zip(x.chunks_exact(context * inputs));
+        for (next, (dy, x)) in (1..).zip(sequences) {
+            soon([x_of(next), &[], &[], &[]]);
             let dy = (dy, View::rows(outputs).at(i * share).transposed());
             multiply(cpu, shape, INNER_PIECE, (dw, View::rows(inputs), Into::Added), dy, (x, View::rows(inputs)));
         }

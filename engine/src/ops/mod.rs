@@ -5,7 +5,11 @@
 //! compiler's taste. Threads divide rows, columns or sequences, never a sum. So an operation gives the same bits whatever
 //! the instruction set and however many threads ([`crate::Cpu`]).
 
+mod ahead;
+#[cfg(feature = "any-order")]
+mod any_order;
 pub(crate) mod attention;
+pub(crate) mod causal_softmax;
 pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
 pub(crate) mod kernel;
@@ -14,7 +18,9 @@ pub(crate) mod linear;
 pub(crate) mod matrix;
 #[cfg(test)]
 pub(crate) mod oracle;
+pub(crate) mod product;
 pub(crate) mod rms_norm;
+pub(crate) mod rotary;
 pub(crate) mod silu;
 pub(crate) mod swiglu;
 mod tile;

@@ -9,6 +9,9 @@ use crate::{buffer::Buffer, cpu::Cpu};
 /// Keeps the root away from zero.
 pub(crate) const EPSILON: f32 = 1e-5;
 
+/// Rows after which what was read of them is read once more, as long as it is near.
+const BACKWARD_ROWS: usize = 512;
+
 /// A normalised matrix, and 1/rms of each row for the way back.
 pub(crate) struct Normed {
     pub(crate) y: Buffer,
@@ -44,16 +47,20 @@ pub(crate) fn backward(
     dgain: &mut [f32],
 ) {
     let width = gain.len();
-    let share = cpu.share(normed.inverse_rms.len());
-    let shares = dy.chunks(share * width).zip(x.chunks(share * width)).zip(dx.chunks_mut(share * width));
-    cpu.each(shares.zip(normed.inverse_rms.chunks(share)), |(((dy, x), dx), inverse_rms)| {
-        backward_rows(cpu, dy, x, inverse_rms, gain, dx);
-    });
-    // Threads take columns here: what is summed over the tokens keeps their order.
-    let share = cpu.share(width);
-    cpu.each(dgain.chunks_mut(share).enumerate(), |(i, dgain)| {
-        backward_columns(cpu, dy, x, &normed.inverse_rms, (width, i * share), dgain);
-    });
+    let block = BACKWARD_ROWS * width;
+    let blocks = dy.chunks(block).zip(x.chunks(block)).zip(dx.chunks_mut(block));
+    for (((dy, x), dx), inverse_rms) in blocks.zip(normed.inverse_rms.chunks(BACKWARD_ROWS)) {
+        let share = cpu.share(inverse_rms.len());
+        let shares = dy.chunks(share * width).zip(x.chunks(share * width)).zip(dx.chunks_mut(share * width));
+        cpu.each(shares.zip(inverse_rms.chunks(share)), |(((dy, x), dx), inverse_rms)| {
+            backward_rows(cpu, dy, x, inverse_rms, gain, dx);
+        });
+        // Threads take columns here: what is summed over the tokens keeps their order.
+        let share = cpu.share(width);
+        cpu.each(dgain.chunks_mut(share).enumerate(), |(i, dgain)| {
+            backward_columns(cpu, dy, x, inverse_rms, (width, i * share), dgain);
+        });
+    }
 }
 
 kernels! {

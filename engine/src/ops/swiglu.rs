@@ -1,10 +1,12 @@
 //! SwiGLU, silu(gate)·up, each with the product that it comes after, a few rows at a time: what a product has just left in the
 //! caches would else be read again from afar.
 
+use std::ops::Range;
+
 use super::{
     kernel::kernels,
     lanes::sigmoid,
-    matrix::{INNER_PIECE, Into, View, multiply_then},
+    matrix::{After, INNER_PIECE, Into, View, multiply_then},
 };
 use crate::{buffer::Buffer, cpu::Cpu};
 
@@ -25,9 +27,12 @@ pub(crate) fn forward(cpu: &Cpu, x: &[f32], w: &[f32], inputs: usize, width: usi
             (gate_up, View::rows(2 * width), Into::Replaced),
             x,
             w,
-            &mut |rows, all| {
-                let of = |values: usize| rows.start * values..rows.end * values;
-                gate(cpu, &all[of(2 * width)], width, &mut gated[of(width)]);
+            After {
+                work: &mut |rows, all| {
+                    let of = |values: usize| rows.start * values..rows.end * values;
+                    gate(cpu, &all[of(2 * width)], width, &mut gated[of(width)]);
+                },
+                reads: &[],
             },
         );
     });
@@ -44,10 +49,12 @@ pub(crate) fn backward(cpu: &Cpu, dy: &[f32], w: &[f32], gate_up: &[f32], width:
     cpu.each(chunks.zip(dy.chunks(share * outputs)), |((d, gate_up), dy)| {
         let shape = (dy.len() / outputs, width, outputs);
         let (dy, w) = ((dy, View::rows(outputs)), (w, View::rows(width)));
-        multiply_then(cpu, shape, INNER_PIECE, (d, View::rows(2 * width), Into::Replaced), dy, w, &mut |rows, all| {
+        let mut gates_back = |rows: Range<usize>, all: &mut [f32]| {
             let rows = rows.start * 2 * width..rows.end * 2 * width;
             gate_back(cpu, &gate_up[rows.clone()], width, &mut all[rows]);
-        });
+        };
+        let after = After { work: &mut gates_back, reads: gate_up };
+        multiply_then(cpu, shape, INNER_PIECE, (d, View::rows(2 * width), Into::Replaced), dy, w, after);
     });
     d
 }

@@ -2,6 +2,8 @@
 
 use pulp::Simd;
 
+use super::ahead::Ahead;
+
 /// Inner indices between two looks at the loop's end.
 const UNROLLED: usize = 4;
 
@@ -67,12 +69,14 @@ pub(super) unsafe fn sums<S: Simd, L: Left<ROWS>, const ROWS: usize, const VECTO
     left: L,
     right: *const f32,
     step: usize,
+    ahead: &mut Ahead<'_>,
 ) -> [[S::f32s; VECTORS]; ROWS] {
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let mut i = 0;
     // SAFETY: the caller vouches for all places below `inner`.
     unsafe {
         while i + UNROLLED <= inner {
+            ahead.ask();
             for next in i..i + UNROLLED {
                 add(simd, next, left, right, step, &mut sums);
             }

@@ -7,10 +7,9 @@ use crate::cpu::Cpu;
 /// Rows and columns of a block.
 const BLOCK: usize = 8;
 
-/// `[rows, columns]` → `[columns, rows]`, both without gaps.
-pub(crate) fn transpose(cpu: &Cpu, from: &[f32], columns: usize, to: &mut [f32]) {
-    let rows = from.len() / columns;
-    cpu.dispatch(Transpose { size: (rows, columns), from: (from, columns), to: (to, rows) });
+/// `[rows, columns]`, in rows that are so far apart → `[columns, rows]` without gaps.
+pub(crate) fn transpose(cpu: &Cpu, from: (&[f32], usize), size: (usize, usize), to: &mut [f32]) {
+    cpu.dispatch(Transpose { size, from, to: (to, size.0) });
 }
 
 /// A matrix `[rows, columns]` in a buffer whose rows are so far apart, and where it goes.

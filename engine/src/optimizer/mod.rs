@@ -11,4 +11,5 @@ mod state;
 
 pub use config::{ClipScope, MatrixRule, OptimizerConfig, OptimizerConfigError};
 pub use schedule::{Schedule, Slope};
+pub(crate) use state::MeanGradient;
 pub use state::{MAX_STEPS, OptimizerState, OptimizerStateError};

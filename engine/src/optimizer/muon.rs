@@ -7,12 +7,14 @@
 //!
 //! All products are the engine's own, in f32, so the bits depend neither on the instruction set nor on threads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::{
     buffer::Buffer,
     cpu::Cpu,
     ops::{
         kernel::kernels,
-        lanes::{scale, square_sum},
+        lanes::{is_finite, scale, square_sum},
         linear,
         matrix::{INNER_PIECE, Into, View, multiply},
     },
@@ -34,26 +36,39 @@ pub(super) struct Muon {
     pub(super) rate: f64,
     /// What decay leaves of a weight.
     pub(super) keep: f32,
-    /// What clipping leaves of the gradient.
+    /// What makes the mean of the gradient's values.
+    pub(super) mean: f32,
+    /// What clipping leaves of that.
     pub(super) clip: f32,
 }
 
 impl Muon {
     /// One step of a matrix [rows, columns], Nesterov's way: along what the momentum would be after the same gradient
-    /// once more.
-    pub(super) fn apply(&self, cpu: &Cpu, columns: usize, weights: &mut [f32], first: &mut [f32], gradient: &[f32]) {
+    /// once more. Says whether all weights are finite after it.
+    pub(super) fn apply(
+        &self,
+        cpu: &Cpu,
+        columns: usize,
+        weights: &mut [f32],
+        first: &mut [f32],
+        gradient: &[f32],
+    ) -> bool {
         let mut update = cpu.buffer(gradient.len());
         let share = cpu.share(update.len());
         let shares = update.chunks_mut(share).zip(first.chunks_mut(share)).zip(gradient.chunks(share));
         cpu.each(shares, |((update, first), gradient)| {
-            nesterov(cpu, self.momentum, self.clip, first, gradient, update);
+            nesterov(cpu, self, first, gradient, update);
         });
         let update = orthogonalise(cpu, columns, update);
         let longer = columns.max(update.len() / columns);
         let rate = (self.rate * UPDATE_RMS * (longer as f64).sqrt()) as f32;
+        let finite = AtomicBool::new(true);
         cpu.each(weights.chunks_mut(share).zip(update.chunks(share)), |(weights, update)| {
-            step(cpu, self.keep, rate, update, weights);
+            if !step(cpu, self.keep, rate, update, weights) {
+                finite.store(false, Ordering::Relaxed);
+            }
         });
+        finite.into_inner()
     }
 }
 
@@ -104,9 +119,10 @@ fn gram_of_columns(cpu: &Cpu, x: &[f32], columns: usize, gram: &mut [f32]) {
 
 kernels! {
     /// Moves the momentum along the gradient, and looks once further.
-    fn nesterov(momentum: f32, clip: f32, first: &mut [f32], gradient: &[f32], update: &mut [f32]) {
+    fn nesterov(muon: &Muon, first: &mut [f32], gradient: &[f32], update: &mut [f32]) {
+        let Muon { momentum, mean, clip, .. } = *muon;
         for ((m, &g), u) in first.iter_mut().zip(gradient).zip(update) {
-            let g = g * clip;
+            let g = g * mean * clip;
             *m = momentum * *m + (1.0 - momentum) * g;
             *u = momentum * *m + (1.0 - momentum) * g;
         }
@@ -126,10 +142,13 @@ kernels! {
         }
     }
 
-    fn step(keep: f32, rate: f32, update: &[f32], weights: &mut [f32]) {
+    fn step(keep: f32, rate: f32, update: &[f32], weights: &mut [f32]) -> bool {
+        let mut finite = true;
         for (w, u) in weights.iter_mut().zip(update) {
             *w = keep * *w - rate * u;
+            finite &= is_finite(*w);
         }
+        finite
     }
 }
 
@@ -253,13 +272,13 @@ mod tests {
     #[test]
     fn steps_are_the_textbooks() {
         for (rows, columns) in [(6, 10), (10, 6)] {
-            let muon = Muon { momentum: 0.9, rate: 0.02, keep: 0.998, clip: 1.0 };
+            let muon = Muon { momentum: 0.9, rate: 0.02, keep: 0.998, mean: 1.0, clip: 1.0 };
             let mut weights = pseudo_random(1, rows * columns);
             let mut first = vec![0.0; rows * columns];
             let (mut w, mut m) = (Matrix::new(columns, &weights), Matrix::new(columns, &first));
             for step in 0..3 {
                 let gradient: Vec<f32> = pseudo_random(2 + step, rows * columns).iter().map(|g| g * 0.01).collect();
-                muon.apply(&Cpu::default(), columns, &mut weights, &mut first, &gradient);
+                assert!(muon.apply(&Cpu::default(), columns, &mut weights, &mut first, &gradient));
                 let (momentum, g) = (f64::from(muon.momentum), Matrix::new(columns, &gradient));
                 m = m.combined(momentum, &g, 1.0 - momentum);
                 let update = m.combined(momentum, &g, 1.0 - momentum).orthogonalised();

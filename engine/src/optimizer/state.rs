@@ -7,7 +7,6 @@ use crate::{
     codec::floats,
     cpu::Cpu,
     model::{Layout, ParameterKind},
-    ops::lanes::square_sum,
     pages::zeros,
 };
 
@@ -24,6 +23,16 @@ pub struct OptimizerState {
     first: Vec<f32>,
     /// Of the parameters that AdamW moves, one after the other.
     second: Vec<f32>,
+}
+
+/// A mean gradient of a stage, as values and what is to be done to them.
+pub(crate) struct MeanGradient<'a> {
+    /// In the layout's order.
+    pub(crate) values: &'a [f32],
+    /// Per parameter, what its values times it are the mean.
+    pub(crate) factors: Vec<f32>,
+    /// Of the mean.
+    pub(crate) norm: f64,
 }
 
 /// Why bytes are not an optimizer's state.
@@ -117,22 +126,23 @@ impl OptimizerState {
         Ok(Self { step, beta1_power, beta2_power, first, second })
     }
 
-    /// Moves the weights one step along the *mean* gradient, clipped. The state must fit.
+    /// Moves the weights one step along the *mean* gradient, clipped, and says whether all are finite after it. The state must fit.
     pub(crate) fn apply(
         &mut self,
         cpu: &Cpu,
         config: &OptimizerConfig,
         layout: &Layout,
         weights: &mut [f32],
-        gradient: &[f32],
-    ) {
-        let clip = clip(cpu, config.stage_clip_norm(layout), gradient);
+        gradient: &MeanGradient<'_>,
+    ) -> bool {
+        let clip = clip(config.stage_clip_norm(layout), gradient.norm);
+        let mut finite = true;
         self.step += 1;
         self.beta1_power *= config.beta1;
         self.beta2_power *= config.beta2;
         let rate = config.learning_rate(self.step);
         let mut second = self.second.as_mut_slice();
-        for parameter in layout.parameters() {
+        for (parameter, &mean) in layout.parameters().iter().zip(&gradient.factors) {
             let (factor, decays) = match parameter.kind {
                 ParameterKind::Embedding => (config.embedding_rate, false),
                 ParameterKind::Head => (config.head_rate, true),
@@ -142,12 +152,12 @@ impl OptimizerState {
             let rate = rate * factor;
             let keep = if decays { (1.0 - rate * config.weight_decay) as f32 } else { 1.0 };
             if let Some(momentum) = config.muon_momentum(parameter.kind) {
-                let muon = Muon { momentum: momentum as f32, rate, keep, clip };
+                let muon = Muon { momentum: momentum as f32, rate, keep, mean, clip };
                 // Fused matrices are apart to Muon: that they lie together is the engine's business.
                 for piece in parameter.pieces() {
                     let range = piece.range;
                     let (weights, first) = (&mut weights[range.clone()], &mut self.first[range.clone()]);
-                    muon.apply(cpu, piece.shape[1], weights, first, &gradient[range]);
+                    finite &= muon.apply(cpu, piece.shape[1], weights, first, &gradient.values[range]);
                 }
                 continue;
             }
@@ -157,19 +167,21 @@ impl OptimizerState {
                 rate: (rate * (1.0 - self.beta2_power).sqrt() / (1.0 - self.beta1_power)) as f32,
                 epsilon: (config.epsilon * (1.0 - self.beta2_power).sqrt()) as f32,
                 keep,
+                mean,
                 clip,
             };
             let range = parameter.range.clone();
             let (own, rest) = std::mem::take(&mut second).split_at_mut(range.len());
             second = rest;
-            step.apply(cpu, &mut weights[range.clone()], &mut self.first[range.clone()], own, &gradient[range]);
+            let (weights, first) = (&mut weights[range.clone()], &mut self.first[range.clone()]);
+            finite &= step.apply(cpu, weights, first, own, &gradient.values[range]);
         }
+        finite
     }
 }
 
-/// What scales a gradient that is longer than `norm` down to it.
-fn clip(cpu: &Cpu, norm: f64, gradient: &[f32]) -> f32 {
-    let found = square_sum(cpu, gradient).sqrt();
+/// What scales a gradient of the norm `found` down to `norm` if it is longer.
+fn clip(norm: f64, found: f64) -> f32 {
     if found > norm { (norm / found) as f32 } else { 1.0 }
 }
 
@@ -177,9 +189,28 @@ fn clip(cpu: &Cpu, norm: f64, gradient: &[f32]) -> f32 {
 mod tests {
     use super::super::{ClipScope, MatrixRule};
     use super::*;
-    use crate::model::{ModelConfig, StageIndex};
+    use crate::{
+        model::{ModelConfig, StageIndex},
+        ops::lanes::square_sum,
+    };
 
     const MUON: MatrixRule = MatrixRule::Muon { momentum: 0.95 };
+
+    /// One step along a mean gradient that is there whole.
+    fn step(
+        state: &mut OptimizerState,
+        config: &OptimizerConfig,
+        layout: &Layout,
+        weights: &mut [f32],
+        values: &[f32],
+    ) -> bool {
+        let (factors, norm) = (vec![1.0; layout.parameters().len()], norm(values));
+        state.apply(&Cpu::default(), config, layout, weights, &MeanGradient { values, factors, norm })
+    }
+
+    fn norm(values: &[f32]) -> f64 {
+        square_sum(&Cpu::default(), values).sqrt()
+    }
 
     fn of(kind: ParameterKind, layout: &Layout) -> usize {
         layout.parameters().iter().find(|parameter| parameter.kind == kind).unwrap().range.start
@@ -194,13 +225,13 @@ mod tests {
             let mut state = OptimizerState::new(&layout, &config);
             // With decay and the rate of the matrices, and without, at that of gains.
             let (mut m, mut v, mut matrix, mut gain) = (0.0f64, 0.0f64, 0.5f64, 0.5f64);
-            for step in 1..=3 {
-                let g = 0.1 * step as f64;
-                state.apply(&Cpu::default(), &config, &layout, &mut weights, &vec![g as f32; layout.len()]);
+            for steps in 1..=3 {
+                let g = 0.1 * steps as f64;
+                assert!(step(&mut state, &config, &layout, &mut weights, &vec![g as f32; layout.len()]));
                 m = config.beta1 * m + (1.0 - config.beta1) * g;
                 v = config.beta2 * v + (1.0 - config.beta2) * g * g;
-                let m_hat = m / (1.0 - config.beta1.powi(step));
-                let v_hat = v / (1.0 - config.beta2.powi(step));
+                let m_hat = m / (1.0 - config.beta1.powi(steps));
+                let v_hat = v / (1.0 - config.beta2.powi(steps));
                 let rate = config.peak_learning_rate;
                 let update = rate * m_hat / (v_hat.sqrt() + config.epsilon);
                 matrix = matrix * (1.0 - rate * config.weight_decay) - update;
@@ -227,13 +258,8 @@ mod tests {
             gradient[pieces[1].range.clone()].iter_mut().for_each(|g| *g *= change);
             let mut weights = vec![0.0; layout.len()];
             let unclipped = OptimizerConfig { clip_norm: 1e9, ..config };
-            OptimizerState::new(&layout, &unclipped).apply(
-                &Cpu::default(),
-                &unclipped,
-                &layout,
-                &mut weights,
-                &gradient,
-            );
+            let mut state = OptimizerState::new(&layout, &unclipped);
+            assert!(step(&mut state, &unclipped, &layout, &mut weights, &gradient));
             weights
         };
         // Ten times the keys' gradient is the same direction for the keys, and nothing to queries and values.
@@ -256,10 +282,10 @@ mod tests {
             let mut squares = 0.0;
             for stage in model.stage_indices() {
                 let layout = model.layout(stage).unwrap();
-                let by = clip(&Cpu::default(), config.stage_clip_norm(&layout), &vec![1.0; layout.len()]);
+                let by = clip(config.stage_clip_norm(&layout), norm(&vec![1.0; layout.len()]));
                 squares += f64::from(by).powi(2) * layout.len() as f64;
                 let short = vec![1e-5; layout.len()];
-                assert_eq!(clip(&Cpu::default(), config.stage_clip_norm(&layout), &short), 1.0, "what is short stays");
+                assert_eq!(clip(config.stage_clip_norm(&layout), norm(&short)), 1.0, "what is short stays");
             }
             let limit = config.clip_norm * if clip_scope == ClipScope::Stage { 2.0 } else { 1.0 };
             assert!((squares.sqrt() / limit - 1.0).abs() < 1e-5, "{clip_scope:?}: {}", squares.sqrt());
@@ -271,19 +297,19 @@ mod tests {
         let layout = ModelConfig::small().layout(StageIndex(3)).unwrap();
         let gradient = crate::ops::oracle::pseudo_random(5, layout.len());
         for matrices in [MatrixRule::AdamW, MUON] {
-            let step = |clip_norm: f64, gradient: &[f32]| {
+            let moved = |clip_norm: f64, gradient: &[f32]| {
                 let config = OptimizerConfig { clip_norm, matrices, ..OptimizerConfig::default() };
                 let mut weights = vec![0.5; layout.len()];
                 let mut state = OptimizerState::new(&layout, &config);
-                state.apply(&Cpu::default(), &config, &layout, &mut weights, gradient);
+                assert!(step(&mut state, &config, &layout, &mut weights, gradient));
                 (weights, state)
             };
             let clipping = OptimizerConfig { clip_norm: 0.5, ..OptimizerConfig::default() };
-            let by = clip(&Cpu::default(), clipping.stage_clip_norm(&layout), &gradient);
+            let by = clip(clipping.stage_clip_norm(&layout), norm(&gradient));
             assert!(by < 0.1, "the gradient is long: {by}");
             let shortened: Vec<f32> = gradient.iter().map(|g| g * by).collect();
-            assert_eq!(step(0.5, &gradient), step(1e9, &shortened), "{matrices:?}");
-            assert_ne!(step(0.5, &gradient).1, step(1e9, &gradient).1, "{matrices:?}");
+            assert_eq!(moved(0.5, &gradient), moved(1e9, &shortened), "{matrices:?}");
+            assert_ne!(moved(0.5, &gradient).1, moved(1e9, &gradient).1, "{matrices:?}");
         }
     }
 
@@ -296,7 +322,7 @@ mod tests {
             let mut state = OptimizerState::new(&layout, &config);
             let mut weights = vec![0.5; layout.len()];
             let gradient = vec![0.1; layout.len()];
-            state.apply(&Cpu::default(), &config, &layout, &mut weights, &gradient);
+            assert!(step(&mut state, &config, &layout, &mut weights, &gradient));
             let bytes = state.to_bytes();
             assert_eq!(bytes.len(), OptimizerState::encoded_bytes(&layout, &config));
             let read = |bytes: &[u8]| OptimizerState::from_bytes(&layout, &config, bytes);

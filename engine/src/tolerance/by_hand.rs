@@ -12,7 +12,7 @@ use candle_nn::{
 use super::way::{Back, Parameter, Way};
 use crate::{
     model::ModelConfig,
-    ops::{attention::rotary_angle, rms_norm::EPSILON},
+    ops::{rms_norm::EPSILON, rotary::rotary_angle},
     tokens::TokenBatch,
 };
 

@@ -9,7 +9,7 @@ use candle_core::{D, DType, Device, Result, Tensor, Var};
 use super::model::{Model, Passed, Return};
 use crate::{
     model::{Bottleneck, ModelConfig, StageIndex, Weights},
-    ops::{attention::rotary_angle, rms_norm::EPSILON},
+    ops::{rms_norm::EPSILON, rotary::rotary_angle},
     tokens::TokenBatch,
 };
 
