@@ -27,7 +27,7 @@ TURNS = 40
 LOSS_STEPS = 200
 # Engines side by side, each with one thread.
 ENGINES = (1, 2, 4)
-ENGINE_TURNS = 3
+ENGINE_TURNS = 8
 
 ADAM_W = {
     "peak_learning_rate": 0.001,
