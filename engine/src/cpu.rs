@@ -20,7 +20,7 @@ impl Instructions {
     }
 
     /// All that this machine has, from what every machine of its kind has (compiled without any choice at run time; one
-    /// number after the other in matrix products) to the widest.
+    /// number after the other in matrix products and exponentials) to the widest.
     pub fn available() -> Vec<Self> {
         let mut all = vec![Self(pulp::Arch::Scalar)];
         #[cfg(target_arch = "x86_64")]

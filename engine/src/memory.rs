@@ -69,7 +69,7 @@ pub struct StageMemory {
     pub in_flight: u64,
     /// What passes need while they run, and the engine keeps for the next.
     pub workspace: u64,
-    /// What a merge needs while it runs: contributions, their mean, the next weights and state.
+    /// What a merge needs while it runs: contributions, the mean of several, the next weights and state.
     pub merge: u64,
 }
 

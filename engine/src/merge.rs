@@ -128,12 +128,12 @@ pub(crate) fn merge_in_place(
             // One alone is the median and the average: its mean and the norm of that take no other pass.
             [alone] => MeanGradient {
                 values: alone.gradients.values(),
-                factors: vec![(1.0 / alone.gradients.tokens() as f64) as f32; norms[0].len()],
+                factor: (1.0 / alone.gradients.tokens() as f64) as f32,
                 norm: norms[0].iter().map(|norm| norm * norm).sum::<f64>().sqrt(),
             },
             _ => {
                 mean = average(cpu, weights, &ordered, &norms);
-                MeanGradient { values: &mean, factors: vec![1.0; norms[0].len()], norm: square_sum(cpu, &mean).sqrt() }
+                MeanGradient { values: &mean, factor: 1.0, norm: square_sum(cpu, &mean).sqrt() }
             }
         };
         let (layout, values) = weights.parts_mut();
@@ -202,7 +202,7 @@ fn average(cpu: &Cpu, weights: &Weights, ordered: &[&Contribution], norms: &[Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::ModelConfig, ops::oracle::pseudo_random, optimizer::MatrixRule};
+    use crate::{cpu::Instructions, model::ModelConfig, ops::oracle::pseudo_random, optimizer::MatrixRule};
 
     const STAGE: StageIndex = StageIndex(2);
 
@@ -256,6 +256,31 @@ mod tests {
         let same = Contribution { uid: 2, ..one.clone() };
         let (alone, both) = (mean(&weights, &[&one]), mean(&weights, &[&one, &same]));
         assert!(alone.iter().zip(both.iter()).all(|(a, b)| (a - b).abs() <= 1e-6 * a.abs()));
+    }
+
+    #[test]
+    fn one_alone_is_merged_as_two_equal_ones_would_be_by_any_instructions_and_threads() {
+        let (weights, _) = start();
+        let one = contribution(1, 60, 3.0);
+        let (alone, pair) = (std::slice::from_ref(&one), [one.clone(), Contribution { uid: 2, ..one.clone() }]);
+        for matrices in [MatrixRule::AdamW, MatrixRule::Muon { momentum: 0.9 }] {
+            // Short enough that it clips.
+            let config = OptimizerConfig { matrices, clip_norm: 0.1, ..OptimizerConfig::default() };
+            let state = OptimizerState::new(weights.layout(), &config);
+            let merged = |cpu: &Cpu, all: &[Contribution]| merge_on(cpu, &config, &weights, &state, all).unwrap().0;
+            let baseline = merged(&Cpu::default().with_instructions(Instructions::available()[0]), alone);
+            let pool = std::sync::Arc::new(rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap());
+            for instructions in Instructions::available() {
+                let cpu = Cpu::default().with_instructions(instructions);
+                assert_eq!(merged(&cpu, alone), baseline, "{}", instructions.name());
+                assert_eq!(merged(&cpu.with_pool(pool.clone()), alone), baseline, "threads");
+            }
+            let both = merged(&Cpu::default(), &pair);
+            let pairs = baseline.values().iter().zip(both.values()).zip(weights.values());
+            let apart = pairs.map(|((a, b), before)| (a - b).abs() / (a - before).abs().max(1e-4));
+            assert!(apart.fold(0.0, f32::max) < 1e-2, "{matrices:?}");
+            assert_ne!(baseline, weights);
+        }
     }
 
     #[test]

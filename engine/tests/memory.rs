@@ -137,6 +137,7 @@ fn a_stage_takes_what_was_said() {
     let one = Workload { batch: 4, context: 96, in_flight: 4, threads: 1, contributions: 0 };
     let alone = Workload { in_flight: 1, ..one };
     let merging = Workload { contributions: 3, in_flight: 2, ..one };
+    let merging_alone = Workload { contributions: 1, ..merging };
     let threads = Workload { threads: 3, ..one };
     let cases = [
         (&wide, 0, one, OptimizerConfig::default()),
@@ -144,6 +145,8 @@ fn a_stage_takes_what_was_said() {
         (&wide, 2, alone, OptimizerConfig::default()),
         (&wide, 1, merging, OptimizerConfig::default()),
         (&wide, 1, merging, muon()),
+        (&wide, 1, merging_alone, OptimizerConfig::default()),
+        (&wide, 1, merging_alone, muon()),
         (&wide, 1, threads, muon()),
         (&uncompressed, 1, one, OptimizerConfig::default()),
         (&uncompressed, 2, merging, muon()),

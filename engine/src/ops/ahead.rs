@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::aligned::CACHE_LINE;
 
-/// Lines along one direction, and then along another. Nothing depends on them but time: a place that is not there is not asked for.
+/// Lines along one direction, and then along another. Nothing depends on them but time: a place that is not there is asked
+/// for in vain.
 #[derive(Clone, Copy)]
 pub(super) struct Lines {
     at: *const f32,

@@ -327,19 +327,49 @@ mod tests {
     #[test]
     fn agrees_with_autograd() {
         // Shorter than a block of queries, exactly two, two and a bit; heads that share keys and heads that do not.
-        let shapes =
-            [(2, 7, 2, 2), (2, 2 * QUERY_ROWS, 2, 2), (2, 2 * QUERY_ROWS + 9, 2, 2), (1, 37, 6, 2), (3, 70, 3, 1)];
-        for (batch, context, heads, kv_heads) in shapes {
-            let shape = Shape { batch, context, heads, kv_heads, head_width: 6 };
+        let shapes = [
+            (2, 7, 2, 2),
+            (2, 2 * QUERY_ROWS, 2, 2),
+            (2, 2 * QUERY_ROWS + 9, 2, 2),
+            (1, 37, 6, 2),
+            (3, 70, 3, 1),
+            (2, 1, 1, 1),
+        ];
+        let narrow = shapes.map(|shape| (shape, 6));
+        // Halves of a vector and a rest, of whole vectors.
+        let wide = [((2, 35, 2, 1), 44), ((1, 17, 2, 2), 64)];
+        for ((batch, context, heads, kv_heads), head_width) in narrow.into_iter().chain(wide) {
+            let shape = Shape { batch, context, heads, kv_heads, head_width };
             let (n, width) = (batch * context, shape.qkv_width());
             let qkv: Vec<f32> = pseudo_random(1, n * width).iter().map(|x| x * 2.0).collect();
             let dy = pseudo_random(2, n * shape.width());
             let oracle = Oracle::new(&[(&qkv, &[n, width])]);
             let (y, gradients) = oracle.run(&dy, |v| textbook(&v[0], shape));
-            let (cpu, rotary) = (Cpu::default(), Rotary::new(context, 6, 10_000));
+            let (cpu, rotary) = (Cpu::default(), Rotary::new(context, head_width, 10_000));
             let attended = forward(&cpu, &qkv, shape, &rotary);
             oracle.assert_close("output", &attended.output, &y);
             oracle.assert_close("dqkv", &backward(&cpu, &dy, &attended, shape, &rotary), &gradients[0]);
+        }
+    }
+
+    #[test]
+    fn what_memory_held_before_is_not_in_the_result() {
+        for (batch, context, heads, kv_heads) in [(1, 1, 1, 1), (2, 37, 2, 1), (3, 70, 2, 2)] {
+            let shape = Shape { batch, context, heads, kv_heads, head_width: 6 };
+            let (qkv, rotary) = (pseudo_random(1, batch * shape.sequence()), Rotary::new(context, 6, 10_000));
+            let d_output = pseudo_random(2, batch * context * shape.width());
+            let attend = |cpu: &Cpu| {
+                let attended = forward(cpu, &qkv, shape, &rotary);
+                let d_qkv = backward(cpu, &d_output, &attended, shape, &rotary);
+                [attended.output.to_vec(), d_qkv.to_vec()]
+            };
+            let cpu = Cpu::default();
+            let scores = [SCORE_ROWS, QUERY_ROWS].map(|rows| rows.min(context) * score_stride(context));
+            let others = [shape.head(), shape.sequence(), batch * shape.sequence(), d_output.len()];
+            let lengths = scores.into_iter().chain(others);
+            let spoilt: Vec<_> = lengths.flat_map(|len| [cpu.buffer(len), cpu.buffer(len), cpu.buffer(len)]).collect();
+            spoilt.into_iter().for_each(|mut buffer| buffer.fill(f32::NAN));
+            assert_eq!(attend(&cpu), attend(&Cpu::default()), "{context} tokens");
         }
     }
 

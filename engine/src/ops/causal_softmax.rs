@@ -79,6 +79,7 @@ kernels! {
     /// Scores to probabilities, for queries from the one at position `first` on; zero for what a query does not see. Rows are
     /// `stride` values, whole vectors.
     pub(super) fn softmax(scores: &mut [f32], stride: usize, first: usize, softmaxes: &mut [Softmax]) {
+        debug_assert!(stride.is_multiple_of(CACHE_LINE) && first + softmaxes.len() <= stride);
         for (i, (row, softmax)) in scores.chunks_exact_mut(stride).zip(softmaxes).enumerate() {
             let Some((whole, last, of_last, beyond)) = seen(row, first + i) else { return };
             let of_whole = max(whole.as_flattened());
@@ -107,7 +108,7 @@ kernels! {
     }
 
     /// Scores to probabilities again, and the gradient of these to that of the scores; zero for what a query does not see. `outputs`: the
-    /// gradient of the attended values and these themselves, in rows that are `.0` values apart and `.1` wide.
+    /// gradient of the attended values and these themselves, in rows that are `of_outputs.0` values apart and `of_outputs.1` wide.
     pub(super) fn softmax_back(
         scores: (&mut [f32], &mut [f32]),
         stride: usize,
@@ -116,6 +117,7 @@ kernels! {
         outputs: (&[f32], &[f32]),
         of_outputs: (usize, usize),
     ) {
+        debug_assert!(stride.is_multiple_of(CACHE_LINE) && first + softmaxes.len() <= stride);
         let rows = scores.0.chunks_exact_mut(stride).zip(scores.1.chunks_exact_mut(stride)).zip(softmaxes);
         for (i, ((scores, d), &softmax)) in rows.enumerate() {
             let output = i * of_outputs.0..i * of_outputs.0 + of_outputs.1;

@@ -18,17 +18,20 @@ use crate::{
 
 /// Most values in a vector.
 const MAX_LANES: usize = 16;
+/// More rows than the last tile of a block may be short of.
+const MAX_TILE_ROWS: usize = 8;
 /// Rows of the left operand that are gone through for one panel of the right one.
 const ROW_BLOCK: usize = 64;
 /// Up to so many rows the right operand is read where it lies: copying it would take longer than it saves.
 const FEW_ROWS: usize = 64;
-/// Inner indices from which a tile takes so long that it pays to ask for memory meanwhile.
+/// Inner indices from which a tile takes so long that it asks for what its product needs next. (What others need soon is asked
+/// for by the shortest.)
 const ASK_INNER: usize = 128;
 
 /// Most values that a thread keeps packed for products of an inner dimension of `inner` with `columns` columns.
 pub(crate) fn packed_values(columns: usize, inner: usize) -> usize {
     let inner = inner.min(INNER_PIECE);
-    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK) + 2 * ALIGNMENT_VALUES
+    inner * (columns.next_multiple_of(MAX_LANES) + ROW_BLOCK + MAX_TILE_ROWS) + 2 * ALIGNMENT_VALUES
 }
 
 thread_local! {
@@ -225,8 +228,7 @@ impl Product<'_> {
         if !in_rows && !in_columns {
             self.pack_left::<ROWS>(&rows, inner);
         }
-        let tiles = panels.len() * rows.len().div_ceil(ROWS);
-        let mut tiles = (0..tiles).map(|tile| (tile, tiles));
+        let tiles_of_panel = rows.len().div_ceil(ROWS);
         for (place, panel) in panels.iter().enumerate() {
             let (right, step) = match panel.packed {
                 Some(at) => (self.packed.right[at..].as_ptr(), panel.vectors * S::F32_LANES),
@@ -242,7 +244,8 @@ impl Product<'_> {
                     None => (rows.end, &panels[0]),
                 };
                 let packs = !in_rows && !in_columns;
-                let ahead = self.ahead::<ROWS>(&rows, inner, tiles.next(), next, packs);
+                let of_block = (place * tiles_of_panel + tile, panels.len() * tiles_of_panel);
+                let ahead = self.ahead::<ROWS>(&rows, inner, of_block, next, packs);
                 let rows = first..rows.end.min(first + ROWS);
                 if in_rows {
                     // A tile that is not full repeats its last row, and forgets the repetitions.
@@ -272,11 +275,13 @@ impl Product<'_> {
         &self,
         rows: &Range<usize>,
         inner: &Range<usize>,
-        tile: Option<(usize, usize)>,
+        (tile, tiles): (usize, usize),
         next: (usize, &Panel),
         packs: bool,
     ) -> Queue<3> {
-        let Some((tile, tiles)) = tile.filter(|_| inner.len() >= ASK_INNER) else { return Queue::empty() };
+        if inner.len() < ASK_INNER {
+            return Queue::empty();
+        }
         let (row, panel) = next;
         let (at, columns) = (self.dst_view.place(row, panel.columns.start), panel.columns.len());
         let tile_of =

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn agrees_with_autograd() {
-        for (n, d) in [(3, 5), (40, 64)] {
+        // More rows than go through both passes at once.
+        for (n, d) in [(3, 5), (40, 64), (2 * BACKWARD_ROWS + 6, 5)] {
             let (x, gain, dy) = (pseudo_random(1, n * d), pseudo_random(2, d), pseudo_random(3, n * d));
             let oracle = Oracle::new(&[(&x, &[n, d]), (&gain, &[d])]);
             let (y, gradients) = oracle.run(&dy, |v| {

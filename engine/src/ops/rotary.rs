@@ -30,14 +30,15 @@ impl Rotary {
     }
 }
 
+#[inline(always)]
+fn turn_pair((a, b): (f32, f32), (cosine, sine): (f32, f32), scale: f32) -> (f32, f32) {
+    ((a * cosine - b * sine) * scale, (b * cosine + a * sine) * scale)
+}
+
 /// Turns a head's features by the angles of a position, forward or `back`, and scales them.
 #[inline(always)]
 fn turn_head(from: &[f32], to: &mut [f32], (cosines, sines): (&[f32], &[f32]), back: bool, scale: f32) {
     let direction = if back { -1.0 } else { 1.0 };
-    let turn = |(a, b): (f32, f32), (cosine, sine): (f32, f32)| {
-        let sine = sine * direction;
-        ((a * cosine - b * sine) * scale, (b * cosine + a * sine) * scale)
-    };
     let ((from_a, from_b), (to_a, to_b)) = (from.split_at(cosines.len()), to.split_at_mut(cosines.len()));
     // Vector by vector first: heads are so narrow that loops of unknown length would be all beginning and end.
     let (from_a, from_b) = (from_a.as_chunks::<CACHE_LINE>(), from_b.as_chunks::<CACHE_LINE>());
@@ -46,12 +47,12 @@ fn turn_head(from: &[f32], to: &mut [f32], (cosines, sines): (&[f32], &[f32]), b
     let vectors = from_a.0.iter().zip(from_b.0).zip(to_a.0.iter_mut().zip(to_b.0)).zip(cosines.0.iter().zip(sines.0));
     for (((a, b), (to_a, to_b)), (cosine, sine)) in vectors {
         for i in 0..CACHE_LINE {
-            (to_a[i], to_b[i]) = turn((a[i], b[i]), (cosine[i], sine[i]));
+            (to_a[i], to_b[i]) = turn_pair((a[i], b[i]), (cosine[i], sine[i] * direction), scale);
         }
     }
     let rest = from_a.1.iter().zip(from_b.1).zip(to_a.1.iter_mut().zip(to_b.1)).zip(cosines.1.iter().zip(sines.1));
     for (((&a, &b), (to_a, to_b)), (&cosine, &sine)) in rest {
-        (*to_a, *to_b) = turn((a, b), (cosine, sine));
+        (*to_a, *to_b) = turn_pair((a, b), (cosine, sine * direction), scale);
     }
 }
 

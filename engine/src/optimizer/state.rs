@@ -29,8 +29,8 @@ pub struct OptimizerState {
 pub(crate) struct MeanGradient<'a> {
     /// In the layout's order.
     pub(crate) values: &'a [f32],
-    /// Per parameter, what its values times it are the mean.
-    pub(crate) factors: Vec<f32>,
+    /// Times it, the values are the mean.
+    pub(crate) factor: f32,
     /// Of the mean.
     pub(crate) norm: f64,
 }
@@ -142,7 +142,8 @@ impl OptimizerState {
         self.beta2_power *= config.beta2;
         let rate = config.learning_rate(self.step);
         let mut second = self.second.as_mut_slice();
-        for (parameter, &mean) in layout.parameters().iter().zip(&gradient.factors) {
+        let mean = gradient.factor;
+        for parameter in layout.parameters() {
             let (factor, decays) = match parameter.kind {
                 ParameterKind::Embedding => (config.embedding_rate, false),
                 ParameterKind::Head => (config.head_rate, true),
@@ -204,8 +205,8 @@ mod tests {
         weights: &mut [f32],
         values: &[f32],
     ) -> bool {
-        let (factors, norm) = (vec![1.0; layout.parameters().len()], norm(values));
-        state.apply(&Cpu::default(), config, layout, weights, &MeanGradient { values, factors, norm })
+        let mean = MeanGradient { values, factor: 1.0, norm: norm(values) };
+        state.apply(&Cpu::default(), config, layout, weights, &mean)
     }
 
     fn norm(values: &[f32]) -> f64 {

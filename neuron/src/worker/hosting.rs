@@ -9,7 +9,8 @@ use crate::message::names::StageId;
 /// Threads of a worker's engine: its own.
 const THREADS: usize = 1;
 
-/// A worker encodes the state that it comes to stand on beside that state, which is what a second contribution takes.
+/// A worker encodes the state that it comes to stand on beside that state, which is what a second contribution and the mean of two
+/// take.
 const LEAST_CONTRIBUTIONS: usize = 2;
 
 /// How a stage is hosted, and what it then takes.
